@@ -1,0 +1,63 @@
+import { isJournalled, show } from '../actions/index.ts'
+import type { Action } from '../model/action.ts'
+import type { Host } from '../model/inventory.ts'
+import type { HostStage, Plan, Playbook, Stage } from '../model/plan.ts'
+import type { Site, Step } from '../model/step.ts'
+import { type Answers, factsFor } from './gather.ts'
+
+export type Steps = Readonly<Record<string, Step>>
+
+/** What one stage would do on one host, from what the host answered. Steps with nothing to do are left out. */
+export function planStage(stage: Stage, site: Site, answers: Answers, steps: Steps): HostStage {
+  const planned = stage.steps.map((name) => {
+    const step = steps[name]!
+    return { step: name, actions: step.plan(factsFor(step.asks(site), answers), site) }
+  })
+  return { host: site.host, stage: stage.name, steps: planned.filter(({ actions }) => actions.length > 0) }
+}
+
+/** What `up` would do on every host, all stages from the one picture that was taken. */
+export function makePlan(
+  playbook: Playbook,
+  sites: readonly Site[],
+  answers: ReadonlyMap<Host, Answers>,
+  steps: Steps,
+): Plan {
+  return {
+    hosts: sites.map((site) => ({
+      host: site.host,
+      stages: playbook.stages
+        .filter((stage) => concerns(stage, site))
+        .map((stage) => planStage(stage, site, answers.get(site.host)!, steps))
+        .filter(({ steps: planned }) => planned.length > 0),
+    })),
+  }
+}
+
+/** Does the stage run on this host? The leader is the first control plane. */
+export function concerns(stage: Stage, { host, inventory }: Site): boolean {
+  const isLeader = host === inventory.hosts.find(({ role }) => role === 'control-plane')
+  return stage.hosts === 'all' || (stage.hosts === 'leader') === isLeader
+}
+
+/** All actions of a host's stage in their order, each with the step that wants it. */
+export function actionsOf(stage: HostStage): { step: string; action: Action }[] {
+  return stage.steps.flatMap(({ step, actions }) => actions.map((action) => ({ step, action })))
+}
+
+/** How many changes a plan holds for a host; waiting is no change. */
+export function countChanges(stages: readonly HostStage[]): number {
+  return stages.flatMap(actionsOf).filter(({ action }) => action.kind !== 'wait').length
+}
+
+/** The plan as the documented JSON. */
+export function planJson(plan: Plan) {
+  return {
+    hosts: plan.hosts.map(({ host, stages }) => ({
+      name: host.name,
+      actions: stages
+        .flatMap(actionsOf)
+        .map(({ step, action }) => ({ step, kind: action.kind, ...show(action), undone: isJournalled(action) })),
+    })),
+  }
+}
