@@ -45,11 +45,11 @@ export const file: KindOf<FileAction> = {
   },
 }
 
-/** A unified diff without the two header lines that only repeat the path; empty where nothing differs. */
+/** A unified diff without the header lines, which only repeat the path; empty where nothing differs. */
 export function diffOf(path: string, before: string, after: string): string {
   return createTwoFilesPatch(path, path, before, after, '', '', { context: 2 })
     .split('\n')
-    .slice(1)
+    .slice(3)
     .join('\n')
     .trimEnd()
 }

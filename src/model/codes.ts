@@ -81,6 +81,7 @@ export const codes = {
   PODCIDR_DUPLICATE: 'The podCIDRs of two nodes overlap.',
   PODCIDR_OUTSIDE: 'A podCIDR lies outside podSubnet.',
   PODCIDR_UNASSIGNED: 'A node has no podCIDR.',
+  IP_FORWARD_OFF: 'A node does not forward packets.',
   NODE_NOT_READY: 'A node is not Ready.',
   PROBE_FAILED: 'A probe pod or its program did not start.',
 } as const satisfies Record<string, string>

@@ -21,7 +21,9 @@ export interface Outcome {
 export function applyScript(prelude: Sh, items: readonly Item[]): Sh {
   return [
     prelude,
-    ...items.map((item) => `${journalLine(item)}${attempt(item.id, compile(item.action), 'exit 0')}`),
+    ...items.map(
+      (item) => `stopped && exit 0\n${journalLine(item)}${attempt(item.id, compile(item.action), 'exit 0')}`,
+    ),
     'reload_units',
   ].join('\n')
 }
@@ -30,7 +32,7 @@ export function applyScript(prelude: Sh, items: readonly Item[]): Sh {
 export function undoScript(prelude: Sh, entries: readonly JournalEntry[]): Sh {
   const back = [...entries].reverse().map(({ id, action }) => {
     const shell = undo(action).map(compile).join('\n')
-    return attempt(id, shell, 'failed=1', `journal ${quote(JSON.stringify({ undone: id }))}`)
+    return `stopped && exit 0\n${attempt(id, shell, 'failed=1', `journal ${quote(JSON.stringify({ undone: id }))}`)}`
   })
   return [prelude, 'failed=', ...back, 'reload_units', '[ -n "$failed" ] || forget'].join('\n')
 }
@@ -67,7 +69,6 @@ export function readOutcome(line: string): Outcome | undefined {
 /** Runs shell under `set -e` with its output held back, and says what became of it. */
 function attempt(id: string, shell: Sh, onFailure: Sh, onSuccess: Sh = ':'): Sh {
   return [
-    `stopped && exit 0`,
     sh`echo @begin ${id}`,
     `out=$( ( set -e\n${shell}\n) 2>&1 )`,
     `rc=$?`,

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+
+export interface Ended {
+  code: number
+  out: string
+  err: string
+  ms: number
+}
+
+/** Runs a program to its end, without a terminal; never rejects for its exit code. */
+export function run(
+  program: string,
+  args: readonly string[],
+  options: { env?: Record<string, string>; cwd?: string; input?: string; echo?: boolean } = {},
+): Promise<Ended> {
+  const began = performance.now()
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (data: Buffer) => {
+      out += data
+      if (options.echo) process.stderr.write(data)
+    })
+    child.stderr.on('data', (data: Buffer) => {
+      err += data
+      if (options.echo) process.stderr.write(data)
+    })
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code: code ?? -1, out, err, ms: performance.now() - began }))
+    child.stdin.end(options.input ?? '')
+  })
+}
+
+/** Runs the compiled k8snet. */
+export function k8snet(args: readonly string[], options: Parameters<typeof run>[2] = {}): Promise<Ended> {
+  return run(process.execPath, ['dist/cli.js', ...args], options)
+}
