@@ -1,0 +1,9 @@
+import { setMaxListeners } from 'node:events'
+
+/** Calls `act` once when the signal is aborted; the returned function lets go. One signal may serve thousands of calls. */
+export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
+  if (!signal) return () => {}
+  setMaxListeners(0, signal)
+  signal.addEventListener('abort', act, { once: true })
+  return () => signal.removeEventListener('abort', act)
+}

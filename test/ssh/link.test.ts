@@ -1,0 +1,162 @@
+import { Readable } from 'node:stream'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { connect, connectAll } from '../../src/ssh/connect.ts'
+import { startProxy, type TcpProxy } from '../helpers/proxy.ts'
+import { type Sshd, startSshd } from '../helpers/sshd.ts'
+
+let sshd: Sshd
+let proxy: TcpProxy
+beforeAll(async () => {
+  sshd = await startSshd()
+})
+afterAll(() => sshd?.stop())
+beforeEach(async () => {
+  proxy = await startProxy(sshd.port)
+})
+afterEach(() => proxy.close())
+
+const lost = { exit: 3, troubles: [{ code: 'CONNECTION_LOST', where: 'h1' }] }
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe('a link', () => {
+  test('that is cut in the middle of a command loses it, though the command would have been well', async () => {
+    const it = await connect(sshd.host({ port: proxy.port }))
+    proxy.cutAfter(20_000)
+    await expect(it.look('head -c 400000 /dev/zero | tr "\\0" x; exit 0')).rejects.toMatchObject(lost)
+  })
+
+  test('that is cut while a command is silent loses it', async () => {
+    const it = await connect(sshd.host({ port: proxy.port }))
+    const looking = it.look('sleep 2')
+    looking.catch(() => {})
+    await pause(200)
+    proxy.reset()
+    await expect(looking).rejects.toMatchObject(lost)
+    await expect(it.look('true')).rejects.toMatchObject(lost)
+    await expect(it.send('cat', Readable.from(['x']))).rejects.toMatchObject(lost)
+  })
+
+  test.each([
+    ['a look', (it: Awaited<ReturnType<typeof connect>>) => it.look('sleep 30')],
+    [
+      'a transfer',
+      (it: Awaited<ReturnType<typeof connect>>) =>
+        it.send(
+          'cat >/dev/null',
+          new Readable({
+            read() {
+              this.push(Buffer.alloc(65536))
+            },
+          }),
+        ),
+    ],
+  ])('that stalls during %s is given up after three signs of life did not come', async (_, run) => {
+    const it = await connect(sshd.host({ port: proxy.port }), { keepaliveMs: 150 })
+    const running = run(it)
+    running.catch(() => {})
+    await pause(200)
+    const began = Date.now()
+    proxy.stall()
+    await expect(running).rejects.toMatchObject({
+      troubles: [{ code: 'CONNECTION_LOST', evidence: [{ line: expect.stringContaining('no sign of life') }] }],
+    })
+    expect(Date.now() - began).toBeLessThan(1500)
+  })
+
+  test('that stalls before a channel opens is given up too', async () => {
+    const it = await connect(sshd.host({ port: proxy.port }), { keepaliveMs: 200 })
+    proxy.stall()
+    await expect(it.look('true')).rejects.toMatchObject(lost)
+  })
+
+  test('that stalls is also bound by the time of the call, which names what it waited for', async () => {
+    const it = await connect(sshd.host({ port: proxy.port }))
+    proxy.stall()
+    await expect(it.look('true', { timeoutMs: 300 })).rejects.toMatchObject({
+      troubles: [{ code: 'TIMEOUT', message: expect.stringContaining('a channel to open') }],
+    })
+    it.close()
+  })
+
+  test('that is quiet but alive stays', async () => {
+    const it = await connect(sshd.host({ port: proxy.port }), { keepaliveMs: 100 })
+    expect((await it.look('sleep 1.2; echo well')).out).toBe('well\n')
+    it.close()
+  })
+
+  test('that stalls in the handshake is given up in time', async () => {
+    proxy.stall()
+    await expect(connect(sshd.host({ port: proxy.port }), { readyTimeoutMs: 300 })).rejects.toMatchObject({
+      exit: 4,
+      troubles: [{ code: 'HOST_UNREACHABLE', message: expect.stringMatching(/0\.3 s for the SSH handshake/) }],
+    })
+  })
+
+  test('costs no Nagle pause of 40 ms: a second look takes a few milliseconds', async () => {
+    const it = await connect(sshd.host())
+    const took: number[] = []
+    for (let i = 0; i < 15; i++) {
+      const began = performance.now()
+      await it.look('true')
+      took.push(performance.now() - began)
+    }
+    // The median, and not the mean: the machine may be busy with something else.
+    expect(took.sort((a, b) => a - b)[7]).toBeLessThan(35)
+    it.close()
+  })
+})
+
+describe('many hosts', () => {
+  test('are connected at once, and each failure stands at its host', async () => {
+    const hosts = [
+      sshd.host({ name: 'a' }),
+      sshd.host({ name: 'b', port: 1 }),
+      sshd.host({ name: 'c', hostKey: `SHA256:${'A'.repeat(43)}` }),
+      sshd.host({ name: 'd' }),
+    ]
+    const all = await connectAll(hosts)
+    expect([...all.keys()].map((h) => h.name)).toEqual(['a', 'b', 'c', 'd'])
+    const seen = await Promise.all(
+      [...all.values()].map(async (it) => {
+        if ('troubles' in it) return it.troubles[0]?.code
+        const reply = await it.look(`echo ${it.host.name}`)
+        it.close()
+        return reply.out
+      }),
+    )
+    expect(seen).toEqual(['a\n', 'HOST_UNREACHABLE', 'HOSTKEY_CHANGED', 'd\n'])
+  })
+
+  test('are connected a window at a time, the key file being read once', async () => {
+    let reads = 0
+    const { readFile } = await import('node:fs/promises')
+    const counting = (path: string) => {
+      if (path === sshd.key) reads++
+      return readFile(path)
+    }
+    const hosts = Array.from({ length: 25 }, (_, i) => sshd.host({ name: `n${i}` }))
+    const all = await connectAll(hosts, { window: 5, readFile: counting })
+    expect([...all.values()].filter((it) => 'troubles' in it)).toEqual([])
+    expect(reads).toBe(1)
+    for (const it of all.values()) if ('close' in it) it.close()
+  })
+
+  test('are given up together by one signal', async () => {
+    proxy.stall()
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 150)
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
+    const all = await connectAll(
+      Array.from({ length: 20 }, (_, i) => sshd.host({ name: `n${i}`, port: proxy.port })),
+      { signal: stop.signal },
+    )
+    await pause(20)
+    process.off('warning', note)
+    expect([...all.values()].map((it) => ('troubles' in it ? it.troubles[0]?.code : 'connected'))).toEqual(
+      Array(20).fill('INTERRUPTED'),
+    )
+    expect(warnings).toEqual([])
+  })
+})
