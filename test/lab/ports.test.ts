@@ -1,0 +1,15 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect, it } from 'vitest'
+import { freePorts } from '../../src/lab/ports.ts'
+
+it('leaves out a row of ports when one of them is taken', async () => {
+  const base = await freePorts(42_000)
+  const server = createServer().listen(base + 3, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    expect(await freePorts(base)).toBe(base + 20)
+  } finally {
+    server.close()
+  }
+})
