@@ -29,8 +29,7 @@ export async function gather(eyes: Eyes, facts: readonly Fact<unknown>[], signal
   const answers = new Map<string, { fact: Fact<unknown>; out: string }>()
   facts.forEach((fact, i) => {
     const answer = outs.get(i)
-    if (!answer || answer.code !== 0)
-      throw lookFailed(eyes.host.name, fact, answer?.code, errs.get(i)?.text ?? reply.err)
+    if (answer?.code !== 0) throw lookFailed(eyes.host.name, fact, answer?.code, errs.get(i)?.text ?? reply.err)
     answers.set(fact.ask, { fact, out: answer.text })
   })
   return {

@@ -73,9 +73,9 @@ function attempt(id: string, shell: Sh, onFailure: Sh, onSuccess: Sh = ':'): Sh 
     `out=$( ( set -e\n${shell}\n) 2>&1 )`,
     `rc=$?`,
     `if [ $rc -eq 0 ]; then`,
-    sh`  echo @done ${id}` + `; ${onSuccess}`,
+    `${sh`  echo @done ${id}`}; ${onSuccess}`,
     `else`,
-    sh`  echo @failed ${id} ` + `$rc "$(printf %s "$out" | tail -c 4000 | base64 | tr -d '\\n')"`,
+    `${sh`  echo @failed ${id} `}$rc "$(printf %s "$out" | tail -c 4000 | base64 | tr -d '\\n')"`,
     `  ${onFailure}`,
     `fi`,
   ].join('\n')

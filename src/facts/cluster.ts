@@ -1,0 +1,76 @@
+import type { Fact } from '../model/fact.ts'
+import { sh } from '../model/shell.ts'
+import { membershipMark } from './membership.ts'
+
+export interface Cluster {
+  readonly nodes: ReadonlyMap<string, Node>
+  /** By namespace/name. */
+  readonly workloads: ReadonlyMap<string, Workload>
+}
+
+export interface Node {
+  readonly ready: boolean
+  /** Empty as long as the controller manager has not given it one. */
+  readonly podCIDR: string
+  readonly roles: readonly string[]
+  /** The kubelet's version: v1.37.1 */
+  readonly version: string
+}
+
+export interface Workload {
+  /** The annotation k8snet.dev/digest; empty where there is none. */
+  readonly digest: string
+  readonly want: number
+  readonly ready: number
+}
+
+/** Annotation of what k8snet applies: a hash of the text it was applied from. */
+export const digestAnnotation = 'k8snet.dev/digest'
+
+const template = `{{range .items}}{{if eq .kind "Node"}}node {{.metadata.name}} \
+{{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}{{end}}{{end}} {{or .spec.podCIDR "-"}} {{.status.nodeInfo.kubeletVersion}} \
+{{range $k, $v := .metadata.labels}}{{$k}},{{end}}
+{{else}}work {{.metadata.namespace}}/{{.metadata.name}} {{with .metadata.annotations}}{{or (index . "${digestAnnotation}") "-"}}{{else}}-{{end}} \
+{{if eq .kind "DaemonSet"}}{{or .status.desiredNumberScheduled 0}} {{or .status.numberReady 0}}\
+{{else}}{{or .spec.replicas 0}} {{or .status.availableReplicas 0}}{{end}}
+{{end}}{{end}}`
+
+/** What the API server says, asked where admin.conf lies; null where there is no cluster (yet). */
+export const cluster: Fact<Cluster | null> = {
+  ask: sh`[ -e /etc/kubernetes/admin.conf ] && [ -x /usr/local/bin/kubectl ] || exit 0
+[ ! -e ${membershipMark} ] || ! grep -q begun ${membershipMark} || exit 0
+echo cluster
+KUBECACHEDIR=/dev/null/none /usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout 10s get nodes,daemonsets,deployments -A -o go-template=${template}`,
+  parse: (out) => (out.startsWith('cluster\n') ? parseCluster(out) : null),
+}
+
+function parseCluster(out: string): Cluster {
+  const rows = out.split('\n').map((line) => line.split(' '))
+  return {
+    nodes: new Map(
+      rows
+        .filter(([kind]) => kind === 'node')
+        .map(([, name = '', ready, podCIDR = '', version = '', labels = '']) => [
+          name,
+          { ready: ready === 'True', podCIDR: podCIDR === '-' ? '' : podCIDR, roles: rolesOf(labels), version },
+        ]),
+    ),
+    workloads: new Map(
+      rows
+        .filter(([kind]) => kind === 'work')
+        .map(([, name = '', digest = '', want, ready]) => [
+          name,
+          { digest: digest === '-' ? '' : digest, want: Number(want), ready: Number(ready) },
+        ]),
+    ),
+  }
+}
+
+const roleLabel = 'node-role.kubernetes.io/'
+
+function rolesOf(labels: string): string[] {
+  return labels
+    .split(',')
+    .filter((label) => label.startsWith(roleLabel))
+    .map((label) => label.slice(roleLabel.length))
+}

@@ -1,0 +1,78 @@
+import type { UnitState } from '../model/action.ts'
+import type { Fact } from '../model/fact.ts'
+import { sh } from '../model/shell.ts'
+
+/** Every unit that a step asks for; swap units are found by their pattern. */
+const asked = [
+  'containerd.service',
+  'kubelet.service',
+  'firewalld.service',
+  'nftables.service',
+  'systemd-resolved.service',
+  'chrony.service',
+  'chronyd.service',
+  'systemd-timesyncd.service',
+  'ntpsec.service',
+  'ntp.service',
+  'ntpd.service',
+  'zramswap.service',
+  'zram-config.service',
+] as const
+
+export interface Unit extends UnitState {
+  /** Where its unit file lies; empty for a unit that has none. */
+  readonly fragment: string
+  /** What a generator made it from: /etc/fstab */
+  readonly source: string
+}
+export type Units = ReadonlyMap<string, Unit>
+
+/** systemd's view of the units above and of every swap unit, in one call. Aliases are found by each of their names. */
+export const units: Fact<Units> = {
+  ask: sh`[ -d /run/systemd/system ] || exit 0
+systemctl show -p Id,Names,LoadState,UnitFileState,ActiveState,FragmentPath,SourcePath ${asked} '*.swap'`,
+  parse: (out) =>
+    new Map(
+      out
+        .split(/\n{2,}/)
+        .map(properties)
+        .flatMap((unit): [string, Unit][] => {
+          const names = new Set([unit.Id ?? '', ...(unit.Names ?? '').split(' ')])
+          return [...names].filter((name) => name !== '').map((name) => [name, unitOf(unit)])
+        }),
+    ),
+}
+
+/** A unit of which systemd knows nothing. */
+export const absent: Unit = { enabled: 'absent', active: false, fragment: '', source: '' }
+
+function properties(block: string): Record<string, string> {
+  return Object.fromEntries(
+    block
+      .split('\n')
+      .filter((line) => line.includes('='))
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  )
+}
+
+function unitOf(unit: Record<string, string>): Unit {
+  return {
+    enabled: enabledOf(unit.LoadState ?? '', unit.UnitFileState ?? ''),
+    active: ['active', 'activating', 'reloading'].includes(unit.ActiveState ?? ''),
+    fragment: unit.FragmentPath ?? '',
+    source: unit.SourcePath ?? '',
+  }
+}
+
+function enabledOf(load: string, file: string): UnitState['enabled'] {
+  if (load === 'masked' || file.startsWith('masked')) return 'masked'
+  if (load === 'not-found') return 'absent'
+  if (file.startsWith('enabled')) return 'enabled'
+  return file === 'disabled' ? 'disabled' : 'static'
+}
+
+/** What an action on a unit says was there before. */
+export function stateOf(found: Units, unit: string): UnitState {
+  const { enabled, active } = found.get(unit) ?? absent
+  return { enabled, active }
+}

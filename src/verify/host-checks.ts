@@ -1,0 +1,39 @@
+import type { Inventory } from '../model/inventory.ts'
+import type { Check } from '../model/report.ts'
+import { failed } from './judge.ts'
+import { checkId } from './plan.ts'
+import { containersOfA, podA } from './pods.ts'
+import type { NodeServers } from './servers.ts'
+import type { Fault } from './trouble.ts'
+
+/** Two containers of one pod are in one network namespace. */
+export function namespaceChecks(
+  inventory: Inventory,
+  servers: ReadonlyMap<string, NodeServers>,
+  troubles: ReadonlyMap<string, Fault>,
+): Check[] {
+  return inventory.hosts.map(({ name }): Check => {
+    const of = { scenario: 'containers' as const, from: name, to: 'network-namespace' }
+    const check = { ...of, id: checkId(of) }
+    const fault = troubles.get(name)
+    if (fault) return { ...check, outcome: 'skipped', ms: 0, evidence: `${name}: ${fault.evidence}` }
+    const links = containersOfA.map((container) => servers.get(name)?.networks.get(`${podA(name)}/${container}`) ?? '')
+    if (links[0] !== '' && links[0] === links[1]) return { ...check, outcome: 'passed', ms: 0 }
+    const list = containersOfA.map((container, i) => `${container} ${links[i] || 'unknown'}`).join(', ')
+    return failed(check, { code: 'CONTAINERS_APART', evidence: `/proc/PID/ns/net in pod ${podA(name)}: ${list}` })
+  })
+}
+
+/** The node forwarded packets before its probe pods came. */
+export function forwardCheck(from: string, forwards: boolean): Check {
+  const of = { scenario: 'addresses' as const, from, to: 'ip-forward' }
+  const check = { ...of, id: checkId(of) }
+  if (forwards) return { ...check, outcome: 'passed', ms: 0 }
+  return failed(check, { code: 'IP_FORWARD_OFF', evidence: `${from}: /proc/sys/net/ipv4/ip_forward is 0` })
+}
+
+/** The one failure of a node that could not take part; what it hides is skipped. */
+export function troubleCheck(from: string, fault: Fault): Check {
+  const of = { scenario: 'addresses' as const, from, to: 'probes' }
+  return failed({ ...of, id: checkId(of) }, fault)
+}

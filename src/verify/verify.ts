@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import type { Host, Inventory } from '../model/inventory.ts'
+import type { Eyes, Hands } from '../model/ports.ts'
+import type { Check, VerifyReport } from '../model/report.ts'
+import { exits, Failure } from '../model/trouble.ts'
+import { addressChecks } from './addresses.ts'
+import { runEverywhere, tries } from './clients.ts'
+import { type ClusterState, parseState } from './cluster.ts'
+import { forwardCheck, namespaceChecks, troubleCheck } from './host-checks.ts'
+import type { Programs } from './host-script.ts'
+import { failed, judge } from './judge.ts'
+import { nodePortChecks, type OutsideProbe, reachable } from './outside.ts'
+import { type Case, checkId, planCases } from './plan.ts'
+import { createPods, pauseImage, podB, removePods, serviceName } from './pods.ts'
+import type { ProbeResult } from './probe.ts'
+import { wants } from './select.ts'
+import { lookBefore, type NodeServers, startServers } from './servers.ts'
+import { type Fault, troubleOf } from './trouble.ts'
+
+export interface VerifyOptions {
+  readonly programs: Programs
+  /** The pause image that every node has, by its full reference; asked of the leader where nothing is said. */
+  readonly pause?: string
+  /** Scenarios and nodes to keep to: see {@link wants}. */
+  readonly only?: ReadonlySet<string>
+  readonly signal?: AbortSignal
+  /** Gets a line whenever something begins. */
+  readonly emit?: (line: string) => void
+  /** How the controller tries a NodePort; without it the nodes try each other's. */
+  readonly outside?: OutsideProbe
+}
+
+/** The cluster as SSH reaches it. A host of the inventory that is not in `nodes` could not be reached. */
+export interface Reached {
+  readonly leader: Hands
+  readonly nodes: ReadonlyMap<Host, Hands>
+}
+
+/** Rules that were only being written when a path was tried get this long before it is tried again. */
+const retryMs = 300
+
+/**
+ * Proves the network of a cluster: every scenario, on every node and ordered pair of nodes. It makes probe pods and always
+ * removes them. A broken network is a report that is not ok, never an error; throws a Failure (INTERRUPTED) only when
+ * `signal` is aborted.
+ */
+export async function verify(cluster: Reached, inventory: Inventory, options: VerifyOptions): Promise<VerifyReport> {
+  const began = performance.now()
+  const namespace = `k8snet-verify-${randomBytes(4).toString('hex')}`
+  const stops: AbortController[] = []
+  const onStop = () => {
+    const stop = new AbortController()
+    stops.push(stop)
+    return stop.signal
+  }
+  let checks: Check[]
+  try {
+    checks = await run(cluster, inventory, options, namespace, onStop)
+  } catch (cause) {
+    if (options.signal?.aborted) throw interrupted()
+    const fault = troubleOf(cause)
+    const of = { scenario: 'api' as const, from: 'controller', to: cluster.leader.host.name }
+    checks = [failed({ ...of, id: checkId(of) }, fault)]
+  } finally {
+    for (const stop of stops) stop.abort()
+    await cleanUp(cluster.leader, namespace)
+  }
+  if (options.signal?.aborted) throw interrupted()
+  const kept = checks.filter((check) => wants(options.only, inventory, check))
+  return {
+    ok: !kept.some((check) => check.outcome === 'failed'),
+    ms: Math.round(performance.now() - began),
+    checks: kept,
+  }
+}
+
+async function run(
+  { leader, nodes }: Reached,
+  inventory: Inventory,
+  options: VerifyOptions,
+  namespace: string,
+  onStop: () => AbortSignal,
+): Promise<Check[]> {
+  const { programs, signal, outside, emit = () => {} } = options
+  const found = inventory.hosts.flatMap((host) => nodes.get(host) ?? [])
+  const before = new Map(
+    await Promise.all(found.map(async (it) => [it.host.name, await lookBefore(it, signal)] as const)),
+  )
+  const reached = found.flatMap((hands) => {
+    const was = before.get(hands.host.name)
+    return was && 'forwards' in was ? [{ hands, was }] : []
+  })
+  const eyes = reached.map(({ hands }) => hands)
+  emit(`probe pods on ${eyes.length} nodes`)
+  const [state, near] = await Promise.all([
+    makePods(leader, namespace, eyes, options),
+    outside ? reachable(inventory.hosts, outside, signal) : new Set<string>(),
+  ])
+  const servers = new Map<string, NodeServers>()
+  await Promise.all(
+    reached.map(async ({ hands, was }) =>
+      servers.set(hands.host.name, await startServers(hands, was, state, namespace, programs, onStop())),
+    ),
+  )
+  const troubles = new Map<string, Fault>()
+  for (const { name } of inventory.hosts) {
+    const was = before.get(name)
+    const fault = was && 'trouble' in was ? was.trouble : servers.get(name)?.trouble
+    if (fault) troubles.set(name, fault)
+    else if (!was) troubles.set(name, { code: 'HOST_UNREACHABLE', evidence: `${name} was not reached by SSH` })
+  }
+  const running = new Set(inventory.hosts.map(({ name }) => name).filter((name) => !troubles.has(name)))
+  const cases = planCases({ inventory, state, namespace, running, fromController: near })
+    .filter((item) => wants(options.only, inventory, item))
+    .map((item) => withoutTroubled(item, troubles))
+
+  emit(`${cases.length} paths`)
+  const nodePort = state.services
+    .find((service) => service.namespace === namespace && service.name === serviceName)
+    ?.nodePorts.get('tcp')
+  const tried = inventory.hosts.filter(
+    ({ name: to }) =>
+      near.has(to) && wants(options.only, inventory, { scenario: 'outside-to-service', from: 'controller', to }),
+  )
+  const [first, fromController] = await Promise.all([
+    ask(eyes, cases, servers, tries[0], options, troubles),
+    outside && nodePort ? nodePortChecks(tried, nodePort, [...running].map(podB).sort(), outside, signal) : [],
+  ])
+  const again = cases.filter((item) => judge(item, first).outcome === 'failed' && !item.verdict)
+  const results = new Map(first)
+  if (again.length > 0 && !signal?.aborted) {
+    emit(`${again.length} paths once more`)
+    await new Promise((resolve) => setTimeout(resolve, retryMs))
+    for (const [id, result] of await ask(eyes, again, servers, tries[1], options, troubles)) results.set(id, result)
+  }
+  return [
+    ...namespaceChecks(inventory, servers, troubles),
+    ...cases.map((item) => judge(withoutTroubled(item, troubles), results)),
+    ...fromController,
+    ...addressChecks(inventory, state),
+    ...reached.map(({ hands, was }) => forwardCheck(hands.host.name, was.forwards)),
+    ...[...troubles].map(([node, fault]) => troubleCheck(node, fault)),
+  ]
+}
+
+async function makePods(
+  leader: Hands,
+  namespace: string,
+  eyes: readonly Eyes[],
+  { pause: image, signal }: VerifyOptions,
+): Promise<ClusterState> {
+  const options = { timeoutMs: 60_000, ...(signal && { signal }) }
+  const ref = image ?? (await leader.look(pauseImage, options)).out.trim()
+  const names = eyes.map((it) => it.host.name)
+  const reply = await leader.change(createPods(namespace, names, ref || 'registry.k8s.io/pause'), options)
+  if (reply.code === 0) return parseState(reply.out)
+  throw new Failure(exits.network, {
+    code: 'APISERVER_UNREACHABLE',
+    message: 'the probe pods could not be made',
+    where: leader.host.name,
+    evidence: [{ source: 'kubectl', line: reply.err.trim().split('\n').at(-1) ?? '' }],
+  })
+}
+
+/** Runs the probes of the cases; a node that is lost on the way joins the troubled ones. */
+async function ask(
+  eyes: readonly Eyes[],
+  cases: readonly Case[],
+  servers: ReadonlyMap<string, NodeServers>,
+  seconds: number,
+  { programs, signal }: VerifyOptions,
+  troubles: Map<string, Fault>,
+): Promise<Map<number, ProbeResult>> {
+  const runnable = cases.filter((item) => item.skip === undefined)
+  const { results, lost } = await runEverywhere(eyes, runnable, servers, programs, seconds, signal)
+  for (const [node, fault] of lost) troubles.set(node, fault)
+  return results
+}
+
+/** One failure of a node is one failed check; what could not be asked because of it is unknown, which is to say skipped. */
+function withoutTroubled(item: Case, troubles: ReadonlyMap<string, Fault>): Case {
+  const node = [item.node, item.server].find((name) => name !== undefined && troubles.has(name))
+  if (node === undefined || item.verdict) return item
+  return { ...item, skip: `${node}: ${troubles.get(node)?.evidence}` }
+}
+
+/** Removes the pods whatever happened, also when the user interrupted; a leader that is gone leaves them to the next run. */
+async function cleanUp(leader: Hands, namespace: string): Promise<void> {
+  await leader.change(removePods(namespace), { timeoutMs: 20_000 }).catch((cause: unknown) => void troubleOf(cause))
+}
+
+function interrupted(): Failure {
+  return new Failure(exits.interrupted, { code: 'INTERRUPTED', message: 'the verification was interrupted' })
+}

@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+/** What each room may import: other rooms, and packages (node:… only where a room does I/O or needs plain computing). */
+const rooms: Record<string, { rooms: string[]; packages: string[] }> = {
+  model: { rooms: [], packages: ['ipaddr.js', 'node:util', 'node:crypto', 'node:stream'] },
+  read: { rooms: ['model'], packages: ['yaml', 'zod', 'semver', 'node:fs', 'node:path', 'node:url'] },
+  facts: { rooms: ['model'], packages: ['node:crypto'] },
+  steps: { rooms: ['model', 'facts'], packages: ['yaml', 'semver', 'node:crypto', 'node:fs'] },
+  actions: { rooms: ['model'], packages: ['diff', 'node:crypto'] },
+  plan: { rooms: ['model', 'facts', 'actions'], packages: ['node:crypto'] },
+  run: { rooms: ['model', 'plan', 'actions'], packages: ['node:crypto', 'node:stream', 'node:stream/promises'] },
+  ssh: {
+    rooms: ['model'],
+    packages: [
+      'ssh2',
+      'node:events',
+      'node:crypto',
+      'node:fs',
+      'node:fs/promises',
+      'node:stream',
+      'node:stream/promises',
+      'node:net',
+      'node:os',
+      'node:path',
+    ],
+  },
+  bundle: { rooms: ['model'], packages: ['tar-stream', 'zod', 'zx', 'semver', '*node'] },
+  verify: { rooms: ['model', 'facts'], packages: ['node:crypto', 'node:fs'] },
+  view: { rooms: ['model'], packages: ['listr2', 'node:util'] },
+  lab: { rooms: ['model'], packages: ['zx', 'yaml', '*node'] },
+  commands: { rooms: ['*'], packages: ['commander', '*node'] },
+}
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const sources = files.map((file) => ({
+  file,
+  room: file.includes('/') ? file.split('/')[0]! : 'cli',
+  text: readFileSync(`src/${file}`, 'utf8'),
+}))
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:^|\s)(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/g)].map(
+    (match) => (match[1] ?? match[2])!,
+  )
+}
+
+function allowed(room: string, file: string, what: string): boolean {
+  const rule = rooms[room]
+  if (!rule) return false
+  if (!what.startsWith('.'))
+    return rule.packages.includes(what) || (what.startsWith('node:') && rule.packages.includes('*node'))
+  const target = new URL(what, `file:///${file}`).pathname.slice(1).split('/')[0]!
+  return target === room || rule.rooms.includes(target) || rule.rooms.includes('*')
+}
+
+describe('the rooms of the house', () => {
+  it.each(sources.filter(({ room }) => room !== 'cli'))(
+    '$file imports only what its room may',
+    ({ file, room, text }) => {
+      expect(importsOf(text).filter((what) => !allowed(room, file, what))).toEqual([])
+    },
+  )
+
+  it('has only rooms that the table names', () => {
+    expect([...new Set(sources.map(({ room }) => room))].filter((room) => room !== 'cli' && !rooms[room])).toEqual([])
+  })
+
+  it.each(sources.filter(({ file }) => !['cli.ts', 'lab/demo.ts'].includes(file)))(
+    '$file leaves process alone',
+    ({ text }) => {
+      expect(
+        text
+          .replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
+          .match(/\bprocess\.(env|argv|exit|exitCode|stdout|stderr|stdin)\b/)?.[0],
+      ).toBeUndefined()
+    },
+  )
+
+  it.each(sources)('$file fits on a few screens', ({ text }) => {
+    expect(text.split('\n').length).toBeLessThanOrEqual(250)
+  })
+})
