@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
-import type { Artifact, Manifest } from '../model/bundle.ts'
+import type { Manifest } from '../model/bundle.ts'
 import { Failure } from '../model/trouble.ts'
 import { checkBundle, filesOf } from './check.ts'
 import { interrupted } from './child.ts'
 import { imageRecipes } from './images.ts'
 import { readBundle, writeManifest } from './manifest.ts'
-import type { Mirrors } from './mirrors.ts'
+
 import { cacheDir } from './place.ts'
-import type { OnProgress } from './progress.ts'
+import type { CreateOptions, Make } from './producer.ts'
 import { format } from './recipe.ts'
 import { recipes } from './recipes.ts'
 import { fromReleases } from './releases.ts'
@@ -16,21 +16,6 @@ import { fromSource } from './source.ts'
 import { prune } from './store.ts'
 import { type Arch, type Producer, versionsOf } from './versions.ts'
 import { wanted } from './wanted.ts'
-
-export interface CreateOptions {
-  readonly dir: string
-  readonly from: Producer
-  readonly kubernetes: string
-  readonly arch: Arch
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Where to fetch instead: addresses by the beginning they stand in for. */
-  readonly mirrors?: Mirrors
-  readonly signal?: AbortSignal
-  readonly onProgress?: OnProgress
-}
-
-/** Fills `dir` with files and blobs and says what they are. */
-export type Make = (order: CreateOptions & { readonly cache: string }) => Promise<Artifact[]>
 
 const producers: Readonly<Record<Producer, Make>> = { source: fromSource, releases: fromReleases }
 

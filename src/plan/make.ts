@@ -1,4 +1,4 @@
-import { isJournalled, show } from '../actions/index.ts'
+import { show } from '../actions/index.ts'
 import type { Action } from '../model/action.ts'
 import type { Host } from '../model/inventory.ts'
 import type { HostStage, Plan, Playbook, Stage } from '../model/plan.ts'
@@ -55,9 +55,7 @@ export function planJson(plan: Plan) {
   return {
     hosts: plan.hosts.map(({ host, stages }) => ({
       name: host.name,
-      actions: stages
-        .flatMap(actionsOf)
-        .map(({ step, action }) => ({ step, kind: action.kind, ...show(action), undone: isJournalled(action) })),
+      actions: stages.flatMap(actionsOf).map(({ step, action }) => ({ step, kind: action.kind, ...show(action) })),
     })),
   }
 }

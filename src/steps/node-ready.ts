@@ -7,9 +7,12 @@ import { kubectl } from './kubectl.ts'
 
 const dns = 'kube-system/coredns'
 
-/** Asked on the leader for all nodes: each is Ready and has its podCIDR, workers bear their role, cluster DNS answers. */
+/** What has to run on every node before its network can be proven. */
+const daemons = ['kube-system/kube-proxy', 'kube-flannel/kube-flannel-ds']
+
+/** Asked on the leader for all nodes: each is Ready and has its podCIDR, workers bear their role, the network's pods run. */
 export const nodeReady = step({
-  title: 'Every node is Ready, and cluster DNS runs',
+  title: 'Every node is Ready; kube-proxy, the pod network and cluster DNS run',
   asks: () => ({ cluster }),
   plan: ({ cluster }, { inventory }) => [
     ...inventory.hosts.flatMap((host) => {
@@ -18,6 +21,7 @@ export const nodeReady = step({
       const named = host.role !== 'worker' || node?.roles.includes('worker')
       return [...(ready ? [] : [nodeIsReady(host)]), ...(named ? [] : [label(host)])]
     }),
+    ...daemons.flatMap((name) => (isEverywhere(cluster?.workloads.get(name)) ? [] : [daemonIsEverywhere(name)])),
     ...(isUp(cluster?.workloads.get(dns)) ? [] : [dnsIsUp]),
   ],
 })
@@ -25,6 +29,23 @@ export const nodeReady = step({
 /** One replica that answers is enough; the second one follows. */
 function isUp(workload: { want: number; ready: number } | undefined): boolean {
   return workload !== undefined && (workload.ready > 0 || workload.want === 0)
+}
+
+function isEverywhere(workload: { want: number; ready: number } | undefined): boolean {
+  return workload !== undefined && workload.want > 0 && workload.ready === workload.want
+}
+
+function daemonIsEverywhere(workload: string): Action {
+  const [namespace = '', name = ''] = workload.split('/')
+  const template = '{.status.numberReady} {.status.desiredNumberScheduled}'
+  return {
+    kind: 'wait',
+    summary: `${name} to run on every node`,
+    ask: `set -- $(${kubectl(sh`-n ${namespace} get daemonset ${name} -o ${`jsonpath=${template}`}`)})
+[ "$2" -gt 0 ] && [ "$1" = "$2" ]`,
+    timeoutSeconds: 180,
+    evidence: shown(sh`-n ${namespace} get pods -o wide`, 'cat'),
+  }
 }
 
 function nodeIsReady({ name }: Host): Action {

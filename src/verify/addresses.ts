@@ -1,9 +1,9 @@
 import { type Cidr, contains, networkOf, overlaps } from '../model/cidr.ts'
 import type { Inventory } from '../model/inventory.ts'
 import type { Check } from '../model/report.ts'
+import { checkId } from './case.ts'
 import type { ClusterState, NodeState, PodState } from './cluster.ts'
 import { failed } from './judge.ts'
-import { checkId } from './plan.ts'
 import type { Fault } from './trouble.ts'
 
 type Finding = Fault | null

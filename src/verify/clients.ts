@@ -1,6 +1,6 @@
 import type { Eyes } from '../model/ports.ts'
+import type { Case } from './case.ts'
 import { clientScript, type Place, type Programs } from './host-script.ts'
-import type { Case } from './plan.ts'
 import { containersOfA, podA, podB } from './pods.ts'
 import { type ProbeResult, parseResult } from './probe.ts'
 import type { NodeServers } from './servers.ts'

@@ -1,7 +1,7 @@
 import type { Inventory } from '../model/inventory.ts'
 import type { Check } from '../model/report.ts'
+import { checkId } from './case.ts'
 import { failed } from './judge.ts'
-import { checkId } from './plan.ts'
 import { containersOfA, podA } from './pods.ts'
 import type { NodeServers } from './servers.ts'
 import type { Fault } from './trouble.ts'

@@ -1,7 +1,7 @@
 import type { Code } from '../model/codes.ts'
 import type { Check, Scenario } from '../model/report.ts'
+import type { Case } from './case.ts'
 import { fixes } from './fixes.ts'
-import type { Case } from './plan.ts'
 import type { Probe, ProbeResult } from './probe.ts'
 import type { Fault } from './trouble.ts'
 

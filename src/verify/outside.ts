@@ -1,8 +1,8 @@
 import type { Host } from '../model/inventory.ts'
 import type { Check } from '../model/report.ts'
+import { checkId } from './case.ts'
 import { tries } from './clients.ts'
 import { failed } from './judge.ts'
-import { checkId } from './plan.ts'
 
 /**
  * Connects from the controller by TCP and resolves with the first line the other side sends ('' where `wantLine` is false),

@@ -1,6 +1,6 @@
 import { leaderOf } from '../model/inventory.ts'
 import type { Scenario } from '../model/report.ts'
-import type { Draft, Scene } from './plan.ts'
+import type { Draft, Scene } from './case.ts'
 import { podA, podB, probePort, serviceName } from './pods.ts'
 
 const streams = ['tcp', 'udp'] as const

@@ -169,6 +169,8 @@ describe('node readiness', () => {
     'node cp1 True 10.244.0.0/24 v1.37.1 node-role.kubernetes.io/control-plane,',
     'node w1 True 10.244.1.0/24 v1.37.1 node-role.kubernetes.io/worker,',
     'node w2 True 10.244.2.0/24 v1.37.1 a/b,node-role.kubernetes.io/worker,',
+    'work kube-system/kube-proxy - 3 3',
+    'work kube-flannel/kube-flannel-ds abc 3 3',
   ]
   it.each([
     ['all ready', state(...good, dns), []],
@@ -187,6 +189,11 @@ describe('node readiness', () => {
       state(...good.with(2, 'node w2 True 10.244.2.0/24 v1.37.1 a/b,'), dns),
       ['exec label node w2 as worker'],
     ],
+    [
+      'kube-proxy missing on a node, as after a reboot',
+      state(...good.with(3, 'work kube-system/kube-proxy - 3 2'), dns),
+      ['wait kube-proxy to run on every node'],
+    ],
     ['DNS down', state(...good, 'work kube-system/coredns - 2 0'), ['wait cluster DNS to run']],
     ['DNS scaled to nothing on purpose', state(...good, 'work kube-system/coredns - 0 0'), []],
     [
@@ -198,6 +205,8 @@ describe('node readiness', () => {
         'exec label node w1 as worker',
         'wait node w2 to be Ready',
         'exec label node w2 as worker',
+        'wait kube-proxy to run on every node',
+        'wait kube-flannel-ds to run on every node',
         'wait cluster DNS to run',
       ],
     ],

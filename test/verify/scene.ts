@@ -1,6 +1,6 @@
 import type { Host, Inventory } from '../../src/model/inventory.ts'
+import type { Scene } from '../../src/verify/case.ts'
 import type { ClusterState, PodState } from '../../src/verify/cluster.ts'
-import type { Scene } from '../../src/verify/plan.ts'
 
 export const namespace = 'k8snet-verify-0badcafe'
 
