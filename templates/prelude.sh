@@ -38,6 +38,9 @@ put() {
   }
 }
 
+# has FILE LINE: is there a line that is exactly LINE?
+has() { grep -qxF -e "$2" "$1"; }
+
 # append FILE LINE, which starts a new line of its own also where the last line of FILE has no end.
 append() {
   [ ! -s "$1" ] || [ -z "$(tail -c 1 "$1")" ] || echo >>"$1"

@@ -15,23 +15,24 @@ export const file: KindOf<FileAction> = {
   }),
 
   compile: (action) => {
-    const guard = unchanged(action.path, action.was)
-    if (!action.want)
-      return `${guard}\n${sh`rm -f ${action.path}`}\n${sh`unmkdirs ${action.path}`}${reload(action.path)}`
-    const { content, mode, owner } = action.want
+    const { path, was, want } = action
+    if (!want)
+      return `${unless(path, null, [unchanged(path, was), sh`rm -f ${path}`])}\n${sh`unmkdirs ${path}`}${reload(path)}`
+    const { content, mode, owner } = want
     if (content instanceof Secret && !action.transient)
-      throw new Error(`${action.path}: a secret in a file that is journalled`)
-    return (
-      [
-        guard,
-        sh`mkdirs ${action.path}`,
-        `umask 077`,
-        `printf %s ${quote(content instanceof Secret ? content.reveal() : content)} >${quote(`${action.path}.k8snet`)}`,
-        sh`chmod ${mode} ${`${action.path}.k8snet`}`,
-        owner ? sh`chown ${owner} ${`${action.path}.k8snet`}` : ':',
-        sh`put ${`${action.path}.k8snet`} ${action.path}`,
-      ].join('\n') + reload(action.path)
-    )
+      throw new Error(`${path}: a secret in a file that is journalled`)
+    const fresh = `${path}.k8snet`
+    const write = [
+      unchanged(path, was),
+      sh`mkdirs ${path}`,
+      'umask 077',
+      `printf %s ${quote(content instanceof Secret ? content.reveal() : content)} >${quote(fresh)}`,
+      sh`chmod ${mode} ${fresh}`,
+      ...(owner ? [sh`chown ${owner} ${fresh}`] : []),
+      sh`put ${fresh} ${path}`,
+    ]
+    const done = content instanceof Secret ? write.join('\n') : unless(path, content, write)
+    return `${done}\n${sh`chmod ${mode} ${path}`}${owner ? `\n${sh`chown ${owner} ${path}`}` : ''}${reload(path)}`
   },
 
   undo: (action) => {
@@ -54,9 +55,19 @@ export function diffOf(path: string, before: string, after: string): string {
     .trimEnd()
 }
 
+/** Does the work unless the file already is what it is to be: a run that broke off may have done it. */
+function unless(path: string, content: string | null, work: readonly Sh[]): Sh {
+  return [`if ! ${holds(path, content)}; then`, ...work, 'fi'].join('\n')
+}
+
 function unchanged(path: string, was: FileState | null): Sh {
-  if (!was) return sh`[ ! -e ${path} ] || exit ${changedStatus}`
-  return sh`[ "$(sha256sum <${path} 2>/dev/null)" = ${`${sha256(was.content)}  -`} ] || exit ${changedStatus}`
+  return `${holds(path, was && was.content)} || exit ${changedStatus}`
+}
+
+/** Shell that tests whether the file has this content; null is a file that is not there. */
+function holds(path: string, content: string | null): Sh {
+  if (content === null) return sh`[ ! -e ${path} ]`
+  return sh`[ "$(sha256sum <${path} 2>/dev/null)" = ${`${sha256(content)}  -`} ]`
 }
 
 const sha256 = (content: string): string => createHash('sha256').update(content).digest('hex')

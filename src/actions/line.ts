@@ -1,5 +1,5 @@
 import type { LineAction } from '../model/action.ts'
-import { quote, sh } from '../model/shell.ts'
+import { quote, type Sh, sh } from '../model/shell.ts'
 import { changedStatus, type KindOf } from './kind.ts'
 
 /** Single lines of a file that belongs to somebody else; every other line stays as it is. */
@@ -17,8 +17,8 @@ export const line: KindOf<LineAction> = {
       sh`cp -p ${path} ${copy}`,
       ...edits.map(({ was, want }) =>
         was === null
-          ? sh`append ${copy} ${want ?? ''}`
-          : sh`replace ${copy} ${was} ${want === null ? 'delete' : 'keep'} ${want ?? ''} || { rm -f ${copy}; exit ${changedStatus}; }`,
+          ? sh`has ${copy} ${want ?? ''} || append ${copy} ${want ?? ''}`
+          : sh`replace ${copy} ${was} ${want === null ? 'delete' : 'keep'} ${want ?? ''} || ` + otherwise(copy, want),
       ),
       `put ${quote(copy)} ${quote(path)}`,
     ].join('\n')
@@ -27,4 +27,10 @@ export const line: KindOf<LineAction> = {
   undo: ({ path, edits }) => [
     { kind: 'line', path, edits: edits.map(({ was, want }) => ({ was: want, want: was })).reverse() },
   ],
+}
+
+/** A line that is not there: already edited, or somebody else's doing. */
+function otherwise(copy: string, want: string | null): Sh {
+  const gone = sh`{ rm -f ${copy}; exit ${changedStatus}; }`
+  return want === null ? ':' : sh`has ${copy} ${want} || ` + gone
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { readBundle } from '../bundle/manifest.ts'
 import type { Manifest } from '../model/bundle.ts'
 import type { Fact } from '../model/fact.ts'
-import type { Host, Inventory } from '../model/inventory.ts'
+import { type Host, type Inventory, leaderOf } from '../model/inventory.ts'
 import type { Playbook } from '../model/plan.ts'
 import type { Hands } from '../model/ports.ts'
 import { Secret } from '../model/secret.ts'
@@ -19,6 +19,7 @@ import type { CommandIo } from './io.ts'
 /** An inventory with its bundle and playbook: all that can be known and refused before a host is touched. */
 export interface Prepared {
   readonly inventory: Inventory
+  /** Those asked for, and always the leader. */
   readonly hosts: readonly Host[]
   readonly bundle: Manifest
   readonly playbook: Playbook
@@ -28,11 +29,26 @@ export interface Prepared {
 /** Reads and checks everything that lies on this machine. Throws with every fault of the inventory at once. */
 export async function prepare(io: CommandIo, file: string, only?: readonly string[]): Promise<Prepared> {
   const inventory = open(io, file)
-  const hosts = choose(inventory, only)
+  const chosen = choose(inventory, only)
+  const leader = leaderOf(inventory)
+  const hosts = inventory.hosts.filter((host) => host === leader || chosen.includes(host))
   const bundle = await readBundle(inventory.source.bundle, { kubernetes: inventory.cluster.kubernetes })
   const playbook = readPlaybook('up', Object.keys(steps))
   const token = new Secret(`${hex(3)}.${hex(8)}`)
-  return { inventory, hosts, bundle, playbook, sites: hosts.map((host) => ({ host, inventory, bundle, token })) }
+  return {
+    inventory,
+    hosts,
+    bundle,
+    playbook,
+    sites: hosts.map((host) => ({
+      host,
+      inventory,
+      hosts,
+      bundle,
+      token,
+      ...(!chosen.includes(host) && { guest: true as const }),
+    })),
+  }
 }
 
 /** Reads an inventory where the user meant it. */

@@ -115,10 +115,19 @@ function failedExit({ hosts }: RunReport): number {
   return refused ? exits.defect : exits.someHosts
 }
 
+/** The report as the documented JSON; `ok` is that everything is well, the network included. */
 export function upJson(report: RunReport) {
+  const { ok, stages, ms, verify } = report
   return {
-    ...report,
-    hosts: report.hosts.map(({ error, ...host }) => ({ ...host, ...(error && { error: troubleJson(error) }) })),
+    ok: ok && verify?.ok !== false,
+    hosts: report.hosts.map(({ error, ms, ...host }) => ({
+      ...host,
+      ms: Math.round(ms),
+      ...(error && { error: troubleJson(error) }),
+    })),
+    stages: stages.map(({ name, ms }) => ({ name, ms: Math.round(ms) })),
+    ms: Math.round(ms),
+    ...(verify && { verify }),
   }
 }
 

@@ -26,7 +26,7 @@ export function verifyCommand(io: CommandIo): Command {
   })
 }
 
-/** Verifies over connections that are already open. */
+/** Verifies over connections that are already open, among the hosts that these lead to. */
 export async function verifyOn(
   io: CommandIo,
   inventory: Inventory,
@@ -35,7 +35,8 @@ export async function verifyOn(
 ): Promise<VerifyReport> {
   const template = (name: string) => readFile(new URL(`../../templates/${name}`, import.meta.url), 'utf8')
   const [python, perl] = await Promise.all([template('probe.py'), template('probe.pl')])
-  return verify({ leader: hands.get(leaderOf(inventory))!, nodes: hands }, inventory, {
+  const reached = { ...inventory, hosts: inventory.hosts.filter((host) => hands.has(host)) }
+  return verify({ leader: hands.get(leaderOf(inventory))!, nodes: hands }, reached, {
     programs: { python, perl },
     outside,
     signal: io.signal,

@@ -9,6 +9,10 @@ import type { Trouble } from './trouble.ts'
 export interface Site {
   readonly host: Host
   readonly inventory: Inventory
+  /** The hosts of this run: all, or those that were asked for and the leader. */
+  readonly hosts: readonly Host[]
+  /** The host was not asked for: it is the leader, there only to let others in. */
+  readonly guest?: true
   readonly bundle: Manifest
   /** Made before the run, known to nobody else; a plan shows it as ***. */
   readonly token: Secret

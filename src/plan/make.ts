@@ -1,6 +1,6 @@
 import { show } from '../actions/index.ts'
 import type { Action } from '../model/action.ts'
-import type { Host } from '../model/inventory.ts'
+import { type Host, leaderOf } from '../model/inventory.ts'
 import type { HostStage, Plan, Playbook, Stage } from '../model/plan.ts'
 import type { Site, Step } from '../model/step.ts'
 import { type Answers, factsFor } from './gather.ts'
@@ -34,9 +34,10 @@ export function makePlan(
   }
 }
 
-/** Does the stage run on this host? The leader is the first control plane. */
-export function concerns(stage: Stage, { host, inventory }: Site): boolean {
-  const isLeader = host === inventory.hosts.find(({ role }) => role === 'control-plane')
+/** Does the stage run on this host? A guest takes part only in what follows the work of others. */
+export function concerns(stage: Stage, { host, inventory, guest }: Site): boolean {
+  const isLeader = host === leaderOf(inventory)
+  if (guest && !stage.after.some((name) => name.startsWith('others.'))) return false
   return stage.hosts === 'all' || (stage.hosts === 'leader') === isLeader
 }
 

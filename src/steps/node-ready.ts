@@ -14,8 +14,8 @@ const daemons = ['kube-system/kube-proxy', 'kube-flannel/kube-flannel-ds']
 export const nodeReady = step({
   title: 'Every node is Ready; kube-proxy, the pod network and cluster DNS run',
   asks: () => ({ cluster }),
-  plan: ({ cluster }, { inventory }) => [
-    ...inventory.hosts.flatMap((host) => {
+  plan: ({ cluster }, { hosts }) => [
+    ...hosts.flatMap((host) => {
       const node = cluster?.nodes.get(host.name)
       const ready = node?.ready === true && node.podCIDR !== ''
       const named = host.role !== 'worker' || node?.roles.includes('worker')

@@ -87,6 +87,23 @@ describe('a file', () => {
     expect(readJournal(readFileSync(`${dir}/state/journal`, 'utf8')).map(({ id }) => id)).toEqual(['id1'])
   })
 
+  it('that was made, removed by somebody, and made again leaves nothing either', async () => {
+    const action: Action = { kind: 'file', path: `${dir}/a/one`, was: null, want: { content: '1', mode: '0644' } }
+    await apply([action])
+    rmSync(`${dir}/a/one`)
+    await shell(applyScript(prelude, [{ id: 'again', step: 'test', action }]))
+    const ended = await undoAll()
+    expect(ended.outcomes.map(({ status }) => status)).toEqual([0, 0])
+    expect(readdirSync(dir)).toEqual([])
+  })
+
+  it('that is already what it is to be is no reason to stop: a run that broke off may have made it', async () => {
+    writeFileSync(`${dir}/one`, '1')
+    const ended = await apply([{ kind: 'file', path: `${dir}/one`, was: null, want: { content: '1', mode: '0600' } }])
+    expect(ended.outcomes.map(({ status }) => status)).toEqual([0])
+    expect(stateOf(`${dir}/one`)).toMatchObject({ content: '1', mode: '0600' })
+  })
+
   it('with a secret is written, yet the journal and the action never show it', async () => {
     const action: Action = {
       kind: 'file',

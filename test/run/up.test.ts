@@ -84,7 +84,7 @@ async function run(
 ) {
   const inventory = { file: '', cluster: {}, source: { bundle: '' }, hosts } as unknown as Inventory
   const sites = hosts.map(
-    (host) => ({ host, inventory, bundle: {}, token: new Secret('abcdef.0123456789abcdef') }) as unknown as Site,
+    (host) => ({ host, inventory, hosts, bundle: {}, token: new Secret('abcdef.0123456789abcdef') }) as unknown as Site,
   )
   const answers = new Map(
     await Promise.all(

@@ -76,7 +76,8 @@ export function inventoryWith(cluster: Partial<Cluster> = {}): Inventory {
 
 export function siteOf(name = 'cp1', cluster: Partial<Cluster> = {}): Site {
   const inventory = inventoryWith(cluster)
-  return { host: inventory.hosts.find((it) => it.name === name)!, inventory, bundle, token: new Secret(token) }
+  const hosts = inventory.hosts
+  return { host: hosts.find((it) => it.name === name)!, inventory, hosts, bundle, token: new Secret(token) }
 }
 
 /** Text files as the fact gives them, from path to content. */
