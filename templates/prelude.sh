@@ -79,9 +79,12 @@ reload_units() {
   }
 }
 
-# journal LINE: one line of the journal, on the disk before the change begins.
+# journal LINE: one line of the journal, on the disk before the change begins. Two stages of a host may be under way.
 journal() {
-  printf '%s\n' "$1" >>"$state/journal"
+  (
+    flock 9 2>/dev/null || :
+    printf '%s\n' "$1" >&9
+  ) 9>>"$state/journal"
   sync "$state/journal" 2>/dev/null || sync
 }
 

@@ -16,7 +16,7 @@ import type { Window } from './window.ts'
 export interface Means {
   readonly prelude: Sh
   readonly store: Store
-  /** How many hosts get bytes at once. */
+  /** How many hosts get bytes at once; those that others wait for go first. */
   readonly uploads: Window
   readonly emit: Emit
   readonly signal: AbortSignal
@@ -77,7 +77,7 @@ async function transfer(stage: HostStage, { way, items }: Segment, hands: Hands,
       onBytes: (sent, total) => means.emit({ type: 'bytes', stage: stage.stage, host: stage.host.name, sent, total }),
     })
     if (reply.code !== 0) throw actionFailed(stage, items[0]!, reply.code, reply.err, means)
-  })
+  }, stage.host.role === 'control-plane')
 }
 
 function tell(stage: HostStage, { step, action }: Item, { emit }: Means): void {

@@ -6,7 +6,7 @@ import { firewall } from './firewall.ts'
 import { flannel } from './flannel.ts'
 import { hostname } from './hostname.ts'
 import { hostsFile } from './hosts-file.ts'
-import { images } from './images.ts'
+import { firstImages, images } from './images.ts'
 import { kubeadmInit } from './kubeadm-init.ts'
 import { kubeadmJoin } from './kubeadm-join.ts'
 import { kubeconfig } from './kubeconfig.ts'
@@ -30,6 +30,7 @@ export const steps = {
   sysctls,
   artifacts,
   containerd,
+  'first-images': firstImages,
   images,
   kubelet,
   completion,

@@ -62,6 +62,35 @@ describe('a window', () => {
   })
 })
 
+describe('urgent work', () => {
+  it('is let in first, and nothing else while it goes on', async () => {
+    const window = windowOf(2)
+    const order: string[] = []
+    const gates = new Map<string, () => void>()
+    const work = (name: string, urgent = false) =>
+      window.run(() => {
+        order.push(name)
+        return new Promise<void>((resolve) => gates.set(name, resolve))
+      }, urgent)
+    const all = [work('a'), work('b'), work('c'), work('lead', true), work('lead2', true)]
+    await Promise.resolve()
+    const leave = async (name: string) => {
+      gates.get(name)!()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    await leave('a')
+    expect(order).toEqual(['a', 'b', 'lead'])
+    await leave('b')
+    expect(order).toEqual(['a', 'b', 'lead', 'lead2'])
+    await leave('lead')
+    expect(order).toEqual(['a', 'b', 'lead', 'lead2'])
+    await leave('lead2')
+    expect(order).toEqual(['a', 'b', 'lead', 'lead2', 'c'])
+    await leave('c')
+    await Promise.all(all)
+  })
+})
+
 describe('the journal', () => {
   it('holds what was begun and is not undone, in order', () => {
     const lines = [

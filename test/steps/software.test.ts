@@ -5,7 +5,7 @@ import type { Action } from '../../src/model/action.ts'
 import { artifacts } from '../../src/steps/artifacts.ts'
 import { completion } from '../../src/steps/completion.ts'
 import { containerd } from '../../src/steps/containerd.ts'
-import { images } from '../../src/steps/images.ts'
+import { firstImages, images } from '../../src/steps/images.ts'
 import { kubelet } from '../../src/steps/kubelet.ts'
 import { filesOf, planned, siteOf } from './scene.ts'
 
@@ -47,20 +47,20 @@ describe('artifacts', () => {
 })
 
 describe('images', () => {
+  const [api, pause, flannel] = [
+    'image registry.k8s.io/kube-apiserver:v1.37.1',
+    'image registry.k8s.io/pause:3.10.2',
+    'image ghcr.io/flannel-io/flannel:v0.28.9',
+  ]
   it.each([
-    [
-      'cp1',
-      [],
-      [
-        'image registry.k8s.io/kube-apiserver:v1.37.1',
-        'image registry.k8s.io/pause:3.10.2',
-        'image ghcr.io/flannel-io/flannel:v0.28.9',
-      ],
-    ],
-    ['w1', [], ['image registry.k8s.io/pause:3.10.2', 'image ghcr.io/flannel-io/flannel:v0.28.9']],
-    ['w1', ['registry.k8s.io/pause:3.10.2', 'ghcr.io/flannel-io/flannel:v0.28.9', 'other:1'], []],
-  ])('%s that has %j', (host, present, expected) => {
-    expect(planned(images, { present: new Set(present) }, siteOf(host))).toEqual(expected)
+    ['cp1', [], [api, pause], [flannel]],
+    ['w1', [], [pause], [flannel]],
+    ['w1', ['registry.k8s.io/pause:3.10.2'], [], [flannel]],
+    ['w1', ['registry.k8s.io/pause:3.10.2', 'ghcr.io/flannel-io/flannel:v0.28.9', 'other:1'], [], []],
+  ])('%s that has %j needs %j first, then %j', (host, present, first, then) => {
+    const facts = { present: new Set(present) }
+    expect(planned(firstImages, facts, siteOf(host))).toEqual(first)
+    expect(planned(images, facts, siteOf(host))).toEqual(then)
   })
 
   it('asks containerd for the name together with the digest', () => {
