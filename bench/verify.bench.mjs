@@ -12,7 +12,7 @@ export default async function verify({ rounds = 3 }) {
   const checks = JSON.parse((await k8snet('verify', inventory, '-o', 'json')).out).checks.length
   const probe = `import socket; s = socket.create_connection(("10.96.0.1", 443), 2); s.close()`
   const pid = `pgrep -x coredns || pgrep -x pause`
-  const one = `sudo nsenter -t $(${pid} | head -n 1) -n python3 -c '${probe}'`
+  const one = `sudo nsenter -t $( (${pid}) | head -n 1) -n python3 -c '${probe}'`
   const names = ['cp1', 'w1', 'w2']
   const tries = 12
   await pair({
