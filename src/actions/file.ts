@@ -61,7 +61,7 @@ function unless(path: string, content: string | null, work: readonly Sh[]): Sh {
 }
 
 function unchanged(path: string, was: FileState | null): Sh {
-  return `${holds(path, was && was.content)} || exit ${changedStatus}`
+  return `${holds(path, was?.content ?? null)} || exit ${changedStatus}`
 }
 
 /** Shell that tests whether the file has this content; null is a file that is not there. */

@@ -2,10 +2,11 @@ import type { Command } from 'commander'
 import { show } from '../actions/index.ts'
 import type { JournalEntry } from '../model/action.ts'
 import type { Host } from '../model/inventory.ts'
-import { exits, Failure } from '../model/trouble.ts'
+import { exits } from '../model/trouble.ts'
 import { journalOf, runDown, undoPlan } from '../run/down.ts'
-import { changesText } from '../view/changes.ts'
+import type { HostChanges } from '../view/changes.ts'
 import { reportText } from '../view/run.ts'
+import { consent } from './consent.ts'
 import type { CommandIo } from './io.ts'
 import { prelude } from './means.ts'
 import { type CommonOptions, inventoryCommand } from './options.ts'
@@ -28,7 +29,8 @@ export function downCommand(io: CommandIo): Command {
           await Promise.all(hosts.map(async (host) => [host, await journalOf(hands.get(host)!)] as const)),
         )
         const busy = [...journals.values()].some((entries) => entries.length > 0)
-        if (busy && !options.yes) await consent(io, journals)
+        if (busy && !options.yes)
+          await consent(io, changes(journals), 'The cluster and what runs on it will be gone. Go on?')
         const view = viewFor(io, options, busy)
         try {
           return await runDown({
@@ -48,19 +50,10 @@ export function downCommand(io: CommandIo): Command {
     })
 }
 
-async function consent(io: CommandIo, journals: ReadonlyMap<Host, readonly JournalEntry[]>): Promise<void> {
-  const hosts = [...journals].map(([{ name }, entries]) => ({
+/** What `down` would do on each host. */
+function changes(journals: ReadonlyMap<Host, readonly JournalEntry[]>): HostChanges[] {
+  return [...journals].map(([{ name }, entries]) => ({
     name,
     actions: undoPlan(entries).map(({ step, action }) => ({ step, ...show(action) })),
   }))
-  io.err(changesText(hosts, io.color))
-  const answer = await io.ask('The cluster and what runs on it will be gone. Go on? (y/N) ')
-  if (answer === undefined)
-    throw new Failure(exits.badInput, {
-      code: 'USAGE',
-      message: 'down asks before it changes hosts, and nobody is there to answer',
-      fix: 'add --yes',
-    })
-  if (!/^y(es)?$/i.test(answer.trim()))
-    throw new Failure(exits.interrupted, { code: 'INTERRUPTED', message: 'not confirmed; nothing was changed' })
 }

@@ -8,10 +8,10 @@ import type { Answers } from '../plan/gather.ts'
 import { countChanges, planJson } from '../plan/make.ts'
 import { runUp } from '../run/up.ts'
 import { steps } from '../steps/index.ts'
-import { changesText } from '../view/changes.ts'
 import { troubleJson } from '../view/failure.ts'
 import { reportText } from '../view/run.ts'
 import { verifyText } from '../view/verify.ts'
+import { consent } from './consent.ts'
 import type { CommandIo } from './io.ts'
 import { meansFor } from './means.ts'
 import { type CommonOptions, inventoryCommand } from './options.ts'
@@ -59,37 +59,25 @@ async function up(
 ): Promise<RunReport> {
   const began = performance.now()
   const { plan, answers } = await planOn(io, prepared, hands)
-  if (plan.hosts.some(({ stages }) => stages.length > 0)) await consent(io, prepared, plan, hands, options)
+  if (plan.hosts.some(({ stages }) => stages.length > 0)) await permit(io, prepared, plan, hands, options)
   const report = await run(io, prepared, plan, answers, hands, options)
   report.ms = performance.now() - began
   if (!report.ok || !options.verify || io.signal.aborted) return report
   return { ...report, verify: await verifyOn(io, prepared.inventory, hands, options) }
 }
 
-/** Refuses what preflight or the bundle forbids, shows the plan, and asks: nothing has been changed before a yes. */
-async function consent(
+/** Refuses what preflight or the bundle forbids, then asks. */
+async function permit(
   io: CommandIo,
   prepared: Prepared,
   plan: Plan,
   hands: ReadonlyMap<Host, Hands>,
-  options: UpOptions,
+  { yes }: UpOptions,
 ): Promise<void> {
   const [unfit, damaged] = await Promise.all([preflight(io, prepared, hands), damages(prepared, plan)])
   if (damaged.length > 0) throw new Failure(exits.badInput, damaged)
   if (unfit.length > 0) throw new Failure(exits.refused, unfit)
-  if (options.yes) return
-  const { hosts } = planJson(plan)
-  io.err(changesText(hosts, io.color))
-  const answer = await io.ask('Go on? (y/N) ')
-  if (answer === undefined) {
-    throw new Failure(exits.badInput, {
-      code: 'USAGE',
-      message: 'up asks before it changes hosts, and nobody is there to answer',
-      fix: 'add --yes',
-    })
-  }
-  if (!/^y(es)?$/i.test(answer.trim()))
-    throw new Failure(exits.interrupted, { code: 'INTERRUPTED', message: 'not confirmed; nothing was changed' })
+  if (!yes) await consent(io, planJson(plan).hosts, 'Go on?')
 }
 
 async function run(

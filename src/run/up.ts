@@ -83,8 +83,9 @@ class Run {
   readonly #answers: Map<Host, Answers>
   /** Hosts whose last answers are older than the last change anywhere that they may depend on. */
   readonly #stale = new Set<Host>()
+  /** What was changed in this run, as stage/host. */
+  readonly #changed = new Set<string>()
   #leader: Promise<LeaderFacts> | undefined
-  #leaderIsNew = false
 
   constructor(input: UpInput) {
     this.#input = input
@@ -99,12 +100,12 @@ class Run {
     const changes = countChanges([planned])
     if (planned.steps.length === 0) return 0
     if (stage.after.some((name) => name.startsWith('leader.'))) {
-      const known = { ...site, leader: await this.#leaderFacts() }
+      const known = { ...site, leader: await this.#leaderFacts(stage) }
       planned = planStage(stage, known, this.#answers.get(site.host)!, steps)
     }
     means.emit({ type: 'begin', stage: stage.name, host: site.host.name, actions: actionsOf(planned).length })
     await runStage(planned, hands.get(site.host)!, means)
-    if (stage.hosts === 'leader') this.#leaderIsNew = true
+    this.#changed.add(keyOf(stage.name, site.host))
     for (const other of this.#input.sites) this.#stale.add(other.host)
     await this.#ask(site)
     this.#mustBeConverged(planStage(stage, site, this.#answers.get(site.host)!, steps))
@@ -118,12 +119,16 @@ class Run {
     this.#stale.delete(site.host)
   }
 
-  #leaderFacts(): Promise<LeaderFacts> {
+  /** Asked once. A leader that was there before this run does not know this run's token yet. */
+  #leaderFacts(stage: Stage): Promise<LeaderFacts> {
     const { inventory, hands, sites } = this.#input
     const host = leaderOf(inventory)
+    const isNew = stage.after.some(
+      (name) => name.startsWith('leader.') && this.#changed.has(keyOf(name.slice(7), host)),
+    )
     this.#leader ??= (async () => {
       const leader = hands.get(host)!
-      if (!this.#leaderIsNew) await admit(host, leader, sites[0]!.token, new Date())
+      if (!isNew) await admit(host, leader, sites[0]!.token, new Date())
       return leaderFacts(host, leader)
     })()
     return this.#leader

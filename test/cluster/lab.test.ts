@@ -9,6 +9,7 @@ import { leftOnPurpose } from './left.ts'
  */
 
 const inventory = 'vagrant/inventory.yaml'
+const kubectl = '/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf'
 const hosts = ['cp1', 'w1', 'w2']
 const snapshot = readFileSync('test/cluster/snapshot.sh', 'utf8')
 
@@ -61,6 +62,16 @@ describe('npm run demo', () => {
   })
 })
 
+/** A user's firewall that lets in next to nothing; w2 has it from before `up` until after `down`. */
+const firewall = `table inet users {
+  chain input {
+    type filter hook input priority 0; policy drop;
+    iif lo accept
+    ct state established,related accept
+    tcp dport 22 accept
+  }
+}`
+
 /** Fresh hosts, and what they are like before anybody touched them. */
 let bare: ReadonlyMap<string, string>
 
@@ -69,6 +80,7 @@ describe('fresh hosts', () => {
     expect((await k8snet(['lab', 'down'])).code).toBe(0)
     const ended = await k8snet(['lab', 'up', '--hosts', '3'], { echo: true })
     expect(ended.code, ended.err).toBe(0)
+    expect((await onHost('w2', `nft -f - <<'END'\n${firewall}\nEND`)).code).toBe(0)
     bare = await states()
   })
 
@@ -93,6 +105,20 @@ describe('fresh hosts', () => {
       for (const host of hosts) expect(steps(host), host).toContain(step)
     expect(steps('cp1')).toContain('kubeadm-init')
     expect(steps('w1')).toContain('kubeadm-join')
+    const after = await states()
+    for (const host of hosts) expect(differences(bare.get(host)!, after.get(host)!)).toEqual([])
+  })
+
+  it('are refused by preflight with every fault of every host at once, and nothing is changed on any', async () => {
+    const listen = `import socket, time; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("0.0.0.0", 10250)); s.listen(); time.sleep(300)`
+    await onHost('w1', 'mkdir -p /etc/kubernetes/manifests && echo old >/etc/kubernetes/manifests/kube-apiserver.yaml')
+    await onHost('w2', `setsid python3 -c '${listen}' >/dev/null 2>&1 & echo $! >/run/listener; sleep 1`)
+    const refused = await json('up', inventory, '--yes')
+    await onHost('w1', 'rm -r /etc/kubernetes')
+    await onHost('w2', 'kill "$(cat /run/listener)"; rm /run/listener')
+    expect(refused.code).toBe(5)
+    const found = refused.json.errors.map(({ code, where }: { code: string; where: string }) => `${where} ${code}`)
+    expect(found.sort()).toEqual(['w1 LEFTOVERS', 'w2 PORT_TAKEN'])
     const after = await states()
     for (const host of hosts) expect(differences(bare.get(host)!, after.get(host)!)).toEqual([])
   })
@@ -165,8 +191,24 @@ describe('up', () => {
   })
 })
 
+describe('one host', () => {
+  it('is given back and joins again, with a token made for it, while the others stay as they are', async () => {
+    expect((await json('down', inventory, '--only', 'w1', '--yes')).code).toBe(0)
+    expect((await onHost('cp1', `${kubectl} delete node w1`)).code).toBe(0)
+    const { code, json: report, err } = await json('up', inventory, '--only', 'w1', '--yes')
+    expect(code, err + JSON.stringify(report)).toBe(0)
+    const outcomes = Object.fromEntries(
+      report.hosts.map(({ name, outcome }: { name: string; outcome: string }) => [name, outcome]),
+    )
+    expect(outcomes).toMatchObject({ w1: 'changed' })
+    expect(outcomes).not.toHaveProperty('w2')
+    expect(
+      (await json('plan', inventory)).json.hosts.flatMap(({ actions }: { actions: unknown[] }) => actions),
+    ).toEqual([])
+  })
+})
+
 const flannelPeer = `bridge fdb show dev flannel.1 | awk '/dst/ { print $1, $0 }' | sed -n 's/^\\([^ ]*\\) .*dst \\([0-9.]*\\).*/\\1 \\2/p' | head -n 1`
-const kubectl = '/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf'
 
 /** What is broken, where, how it is undone, and the codes that verify may give for it; all are on one host. */
 const faults: { fault: string; host: string; make: string; undo: string; codes: RegExp; names: RegExp }[] = [
