@@ -25,7 +25,6 @@ export default defineConfig({
           testTimeout: 45 * minutes,
           hookTimeout: 45 * minutes,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
         },
       },
     ],
