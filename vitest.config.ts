@@ -9,15 +9,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...system, ...cluster], testTimeout: 30_000 } },
-      {
-        test: {
-          name: 'system',
-          include: system,
-          testTimeout: minutes,
-          hookTimeout: minutes,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      { test: { name: 'system', include: system, testTimeout: minutes, hookTimeout: minutes } },
       {
         test: {
           name: 'cluster',
