@@ -7,6 +7,8 @@ const minutes = 60_000
 
 export default defineConfig({
   test: {
+    // the tests wait more than they compute
+    maxWorkers: 4,
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...system, ...cluster], testTimeout: 30_000 } },
       { test: { name: 'system', include: system, testTimeout: minutes, hookTimeout: minutes } },
