@@ -10,6 +10,8 @@ export const watched = [
   '/opt/containerd',
   '/run/containerd',
   '/run/flannel',
+  '/run/netns',
+  '/run/nri',
   '/usr/libexec/kubernetes',
   '/var/lib/cni',
   '/var/lib/containerd',

@@ -13,7 +13,15 @@ import { template } from './template.ts'
 
 const unit = 'containerd.service'
 /** What containerd fills by itself, and what therefore goes when it goes. */
-const its = ['/etc/cni', '/etc/cni/net.d', '/opt/containerd', '/run/containerd', '/var/lib/containerd'] as const
+const its = [
+  '/etc/cni',
+  '/etc/cni/net.d',
+  '/opt/containerd',
+  '/run/containerd',
+  '/run/netns',
+  '/run/nri',
+  '/var/lib/containerd',
+] as const
 
 /** containerd runs, with systemd's cgroups, the bundle's sandbox image and the plugins in /opt/cni/bin. */
 export const containerd = step({

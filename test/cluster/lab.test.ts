@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { k8snet, run } from '../helpers/cli.ts'
 import { leftOnPurpose } from './left.ts'
@@ -210,6 +210,9 @@ describe('one host', () => {
 
 const flannelPeer = `bridge fdb show dev flannel.1 | awk '/dst/ { print $1, $0 }' | sed -n 's/^\\([^ ]*\\) .*dst \\([0-9.]*\\).*/\\1 \\2/p' | head -n 1`
 
+const unreachable =
+  /^(POD_UNREACHABLE|SERVICE_ENDPOINT_MISSED|SERVICE_UNREACHABLE|NODE_TO_POD_FAILED|DNS_FAILED|NODEPORT_UNREACHABLE|APISERVER_UNREACHABLE)$/
+
 /** What is broken, where, how it is undone, and the codes that verify may give for it; all are on one host. */
 const faults: { fault: string; host: string; make: string; undo: string; codes: RegExp; names: RegExp }[] = [
   {
@@ -217,8 +220,7 @@ const faults: { fault: string; host: string; make: string; undo: string; codes: 
     host: 'w1',
     make: `set -- $(${flannelPeer}); echo "$1 $2" >/tmp/fdb; bridge fdb del "$1" dev flannel.1 dst "$2"`,
     undo: `read -r mac dst </tmp/fdb; bridge fdb add "$mac" dev flannel.1 dst "$dst"; rm /tmp/fdb`,
-    codes:
-      /^(POD_UNREACHABLE|SERVICE_ENDPOINT_MISSED|SERVICE_UNREACHABLE|NODE_TO_POD_FAILED|DNS_FAILED|NODEPORT_UNREACHABLE|APISERVER_UNREACHABLE)$/,
+    codes: unreachable,
     names: /^pod-to-pod\/(w1\/|.*\/w1)/,
   },
   {
@@ -226,8 +228,7 @@ const faults: { fault: string; host: string; make: string; undo: string; codes: 
     host: 'w2',
     make: 'iptables -I INPUT -p udp --dport 8472 -j DROP',
     undo: 'iptables -D INPUT -p udp --dport 8472 -j DROP',
-    codes:
-      /^(POD_UNREACHABLE|SERVICE_ENDPOINT_MISSED|SERVICE_UNREACHABLE|NODE_TO_POD_FAILED|DNS_FAILED|NODEPORT_UNREACHABLE|APISERVER_UNREACHABLE)$/,
+    codes: unreachable,
     names: /^pod-to-pod\/(w2\/|.*\/w2)/,
   },
   {
@@ -251,8 +252,7 @@ const faults: { fault: string; host: string; make: string; undo: string; codes: 
     host: 'w2',
     make: 'echo 0 >/proc/sys/net/ipv4/ip_forward',
     undo: 'echo 1 >/proc/sys/net/ipv4/ip_forward',
-    codes:
-      /^(POD_UNREACHABLE|SERVICE_ENDPOINT_MISSED|SERVICE_UNREACHABLE|NODE_TO_POD_FAILED|DNS_FAILED|NODEPORT_UNREACHABLE|APISERVER_UNREACHABLE)$/,
+    codes: new RegExp(`^IP_FORWARD_OFF$|${unreachable.source}`),
     names: /^pod-to-pod\/(w2\/|.*\/w2)/,
   },
 ]
@@ -305,7 +305,6 @@ describe('down', () => {
       const left = differences(bare.get(host)!, after.get(host)!).filter(
         (line) => !leftOnPurpose.some((pattern) => pattern.test(line)),
       )
-      if (left.length > 0) writeFileSync(`/tmp/k8snet-left-${host}.txt`, left.join('\n'))
       expect(left, host).toEqual([])
     }
   })

@@ -112,7 +112,7 @@ describe('containerd', () => {
     const undo =
       own?.kind === 'exec' && own.undo !== 'nothing' && own.undo[0]?.kind === 'exec' ? own.undo[0].command : ''
     expect(undo).toContain("EMPTIED='0711:/var/lib/containerd'")
-    expect(undo).toContain("REMOVED='/run/containerd /opt/containerd'")
+    expect(undo).toContain("REMOVED='/run/nri /run/netns /run/containerd /opt/containerd'")
   })
 })
 
