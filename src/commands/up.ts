@@ -39,15 +39,7 @@ export function upCommand(io: CommandIo): Command {
       const prepared = await prepare(io, file, options.only)
       const report = await withHosts(io, prepared.hosts, (hands) => up(io, prepared, hands, options))
       io.out(options.output === 'json' ? `${JSON.stringify(upJson(report), null, 2)}\n` : upText(report, io.color))
-      io.exit(
-        io.signal.aborted
-          ? exits.interrupted
-          : !report.ok
-            ? failedExit(report)
-            : report.verify?.ok === false
-              ? exits.network
-              : exits.done,
-      )
+      io.exit(io.signal.aborted ? exits.interrupted : exitOf(report))
     })
 }
 
@@ -97,10 +89,10 @@ async function run(
   }
 }
 
-/** When the leader failed nothing is done; else the others are. */
-function failedExit({ hosts }: RunReport): number {
-  const refused = hosts.find(({ error }) => error?.code === 'DEFECT')
-  return refused ? exits.defect : exits.someHosts
+function exitOf({ ok, hosts, verify }: RunReport): number {
+  if (hosts.some(({ error }) => error?.code === 'DEFECT')) return exits.defect
+  if (!ok) return exits.someHosts
+  return verify?.ok === false ? exits.network : exits.done
 }
 
 /** The report as the documented JSON; `ok` is that everything is well, the network included. */

@@ -257,6 +257,18 @@ const faults: { fault: string; host: string; make: string; undo: string; codes: 
   },
 ]
 
+const failedIn = (report: { checks: { outcome: string }[] }) =>
+  report.checks.filter(({ outcome }) => outcome === 'failed')
+
+/** What hung on the network that was broken needs a moment: CoreDNS asks the API server anew only after its watch timed out. */
+async function verifiedWithin(seconds: number) {
+  const end = performance.now() + seconds * 1000
+  for (;;) {
+    const verified = await json('verify', inventory)
+    if (verified.code === 0 || performance.now() > end) return verified
+  }
+}
+
 describe('verify', () => {
   it.each(faults)(
     'finds $fault on $host, names the pairs, and passes again when it is undone',
@@ -282,8 +294,8 @@ describe('verify', () => {
         expect(check.fix, check.id).toBeTruthy()
       }
 
-      const mended = await json('verify', inventory)
-      expect(mended.json.checks.filter(({ outcome }: { outcome: string }) => outcome === 'failed')).toEqual([])
+      const mended = await verifiedWithin(90)
+      expect(failedIn(mended.json)).toEqual([])
       expect(mended.code).toBe(0)
     },
   )
