@@ -24,7 +24,7 @@ export async function leaderFacts(host: Host, hands: Hands): Promise<LeaderFacts
 }
 
 /**
- * Makes the token known to a control plane that was there before this run, for two hours. The Secret's form is that of
+ * Makes the token known to the control plane for two hours, whoever initialised it and when. The Secret's form is that of
  * `bootstrap.kubernetes.io/token`; it travels over stdin.
  */
 export async function admit(host: Host, hands: Hands, token: Secret, now: Date): Promise<void> {
@@ -43,7 +43,8 @@ export async function admit(host: Host, hands: Hands, token: Secret, now: Date):
       'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
     },
   }
-  const apply = 'kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - >/dev/null'
+  const apply =
+    'kubectl --kubeconfig /etc/kubernetes/admin.conf apply --server-side --force-conflicts --field-manager k8snet -f - >/dev/null'
   const reply = await hands.change(`printf %s ${quote(JSON.stringify(manifest))} | ${apply}`, { timeoutMs: 60_000 })
   if (reply.code !== 0) {
     throw new Failure(exits.someHosts, {

@@ -83,8 +83,6 @@ class Run {
   readonly #answers: Map<Host, Answers>
   /** Hosts whose last answers are older than the last change anywhere that they may depend on. */
   readonly #stale = new Set<Host>()
-  /** What was changed in this run, as stage/host. */
-  readonly #changed = new Set<string>()
   #leader: Promise<LeaderFacts> | undefined
 
   constructor(input: UpInput) {
@@ -100,12 +98,11 @@ class Run {
     const changes = countChanges([planned])
     if (planned.steps.length === 0) return 0
     if (stage.after.some((name) => name.startsWith('leader.'))) {
-      const known = { ...site, leader: await this.#leaderFacts(stage) }
+      const known = { ...site, leader: await this.#leaderFacts() }
       planned = planStage(stage, known, this.#answers.get(site.host)!, steps)
     }
     means.emit({ type: 'begin', stage: stage.name, host: site.host.name, actions: actionsOf(planned).length })
     await runStage(planned, hands.get(site.host)!, means)
-    this.#changed.add(keyOf(stage.name, site.host))
     for (const other of this.#input.sites) this.#stale.add(other.host)
     await this.#ask(site)
     this.#mustBeConverged(planStage(stage, site, this.#answers.get(site.host)!, steps))
@@ -119,18 +116,12 @@ class Run {
     this.#stale.delete(site.host)
   }
 
-  /** Asked once. A leader that was there before this run does not know this run's token yet. */
-  #leaderFacts(stage: Stage): Promise<LeaderFacts> {
+  /** Asked once. The leader gets this run's token, which it knows already only if `kubeadm init` ran just now. */
+  #leaderFacts(): Promise<LeaderFacts> {
     const { inventory, hands, sites } = this.#input
     const host = leaderOf(inventory)
-    const isNew = stage.after.some(
-      (name) => name.startsWith('leader.') && this.#changed.has(keyOf(name.slice(7), host)),
-    )
-    this.#leader ??= (async () => {
-      const leader = hands.get(host)!
-      if (!isNew) await admit(host, leader, sites[0]!.token, new Date())
-      return leaderFacts(host, leader)
-    })()
+    const leader = hands.get(host)!
+    this.#leader ??= admit(host, leader, sites[0]!.token, new Date()).then(() => leaderFacts(host, leader))
     return this.#leader
   }
 

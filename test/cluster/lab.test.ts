@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { k8snet, run } from '../helpers/cli.ts'
@@ -329,8 +330,28 @@ describe('down', () => {
 })
 
 describe('up after down', () => {
-  it('works again', async () => {
+  it('that is interrupted while kubeadm is at work stops after it, and says so', async () => {
+    const child = spawn(process.execPath, ['dist/cli.js', 'up', inventory, '--yes'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let text = ''
+    child.stdout.on('data', (data) => {
+      text += data
+    })
+    child.stderr.on('data', (data) => {
+      text += data
+      if (String(data).includes('cp1: init begins')) setTimeout(() => child.kill('SIGINT'), 2000)
+    })
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect(code, text).toBe(130)
+    expect(text).toContain('INTERRUPTED')
+  })
+
+  it('goes on from there, and ends as if nothing had happened', async () => {
     const { code, json: report } = await json('up', inventory, '--yes')
     expect(code, JSON.stringify(report)).toBe(0)
+    expect(
+      (await json('plan', inventory)).json.hosts.flatMap(({ actions }: { actions: unknown[] }) => actions),
+    ).toEqual([])
   })
 })
