@@ -1,5 +1,6 @@
 import type { Fact } from '../model/fact.ts'
 import { sh } from '../model/shell.ts'
+import { kubectl } from './kubectl.ts'
 import { membershipMark } from './membership.ts'
 
 export interface Cluster {
@@ -37,10 +38,10 @@ const template = `{{range .items}}{{if eq .kind "Node"}}node {{.metadata.name}} 
 
 /** What the API server says, asked where admin.conf lies; null where there is no cluster (yet). */
 export const cluster: Fact<Cluster | null> = {
-  ask: sh`[ -e /etc/kubernetes/admin.conf ] && [ -x /usr/local/bin/kubectl ] || exit 0
-[ ! -e ${membershipMark} ] || ! grep -q begun ${membershipMark} || exit 0
+  ask: `[ -e /etc/kubernetes/admin.conf ] && [ -x /usr/local/bin/kubectl ] || exit 0
+${sh`[ ! -e ${membershipMark} ] || ! grep -q begun ${membershipMark} || exit 0`}
 echo cluster
-KUBECACHEDIR=/dev/null/none /usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout 10s get nodes,daemonsets,deployments -A -o go-template=${template}`,
+${kubectl(sh`get nodes,daemonsets,deployments -A -o go-template=${template}`)}`,
   parse: (out) => (out.startsWith('cluster\n') ? parseCluster(out) : null),
 }
 

@@ -2,6 +2,16 @@ import type { UnitState } from '../model/action.ts'
 import type { Fact } from '../model/fact.ts'
 import { sh } from '../model/shell.ts'
 
+/** Services that keep time, the better ones first. */
+export const timeKeepers = [
+  'chrony.service',
+  'chronyd.service',
+  'systemd-timesyncd.service',
+  'ntpsec.service',
+  'ntp.service',
+  'ntpd.service',
+] as const
+
 /** Every unit that a step asks for; swap units are found by their pattern. */
 const asked = [
   'containerd.service',
@@ -9,12 +19,7 @@ const asked = [
   'firewalld.service',
   'nftables.service',
   'systemd-resolved.service',
-  'chrony.service',
-  'chronyd.service',
-  'systemd-timesyncd.service',
-  'ntpsec.service',
-  'ntp.service',
-  'ntpd.service',
+  ...timeKeepers,
   'zramswap.service',
   'zram-config.service',
 ] as const

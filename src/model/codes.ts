@@ -42,7 +42,6 @@ export const codes = {
   DUPLICATE_MACHINE_ID: 'Two hosts have the same machine-id.',
   DUPLICATE_PRODUCT_UUID: 'Two hosts have the same product_uuid.',
   DUPLICATE_MAC: 'Two hosts have the same MAC address.',
-  DUPLICATE_HOSTNAME: 'Two hosts would have the same node name.',
   CIDR_OVERLAP_HOST: 'podSubnet or serviceSubnet overlaps a route of a host.',
   NODE_IP_MISSING: 'The host has no interface with the node IP.',
   TOO_FEW_CPUS: 'Fewer processors than kubeadm asks for.',

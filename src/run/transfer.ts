@@ -19,8 +19,8 @@ export interface TransferOptions {
   readonly onBytes?: (sent: number, total: number) => void
 }
 
-/** Brings files to a host in one stream and puts each in its place, journalled first. */
-export async function sendFiles(
+/** Brings files to a host in one stream and puts each in its place. */
+export function sendFiles(
   hands: Hands,
   prelude: Sh,
   items: readonly Item[],
@@ -28,20 +28,17 @@ export async function sendFiles(
   options: TransferOptions,
 ): Promise<Reply> {
   const uploads = items.map(({ action }) => action as UploadAction)
-  const script = [
-    prelude,
-    'set -e',
-    ...items.map(journalLine),
+  const unpack = [
     `incoming="$state/incoming"; rm -rf "$incoming"; mkdir "$incoming"; cd "$incoming"`,
     'tar -xf -',
     ...uploads.map(place),
     'cd /; rm -rf "$incoming"',
-  ].join('\n')
-  return send(hands, script, store.files(uploads.map(({ artifact }) => artifact)), options)
+  ]
+  return send(hands, script(prelude, items, unpack), store.files(uploads.map(({ artifact }) => artifact)), options)
 }
 
 /** Streams images straight into containerd, each blob once, and pins them against the kubelet's image clean-up. */
-export async function sendImages(
+export function sendImages(
   hands: Hands,
   prelude: Sh,
   items: readonly Item[],
@@ -49,13 +46,13 @@ export async function sendImages(
   options: TransferOptions,
 ): Promise<Reply> {
   const refs = items.map(({ action }) => (action as ImageAction).ref)
-  const script = [
-    prelude,
-    'set -e',
-    ...items.map(journalLine),
-    'ctr -n k8s.io images import --label io.cri-containerd.pinned=pinned - >/dev/null',
-  ].join('\n')
-  return send(hands, script, store.images(refs), options)
+  const take = ['ctr -n k8s.io images import --label io.cri-containerd.pinned=pinned - >/dev/null']
+  return send(hands, script(prelude, items, take), store.images(refs), options)
+}
+
+/** What takes the bytes in, with every item in the journal first. */
+function script(prelude: Sh, items: readonly Item[], work: readonly Sh[]): Sh {
+  return [prelude, 'set -e', ...items.map(journalLine), ...work].join('\n')
 }
 
 function place({ artifact, path, mode, was, sha256 }: UploadAction): Sh {

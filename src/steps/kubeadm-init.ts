@@ -1,6 +1,7 @@
 import { cgroupVersion } from '../facts/cgroup.ts'
 import { container } from '../facts/container.ts'
 import { directories } from '../facts/directories.ts'
+import { kubectl } from '../facts/kubectl.ts'
 import { leftConfig } from '../facts/left-config.ts'
 import { membership } from '../facts/membership.ts'
 import { tables } from '../facts/tables.ts'
@@ -9,7 +10,6 @@ import { sh } from '../model/shell.ts'
 import { step } from '../model/step.ts'
 import { kubeadm } from './kubeadm.ts'
 import { initConfig } from './kubeadm-config.ts'
-import { kubectl } from './kubectl.ts'
 
 /** A host that tries to join before the controllers have signed the token's discovery data tries again only after 5 s. */
 const admitsHosts: Action = {

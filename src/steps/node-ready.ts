@@ -1,9 +1,9 @@
 import { cluster } from '../facts/cluster.ts'
+import { kubectl } from '../facts/kubectl.ts'
 import type { Action } from '../model/action.ts'
 import type { Host } from '../model/inventory.ts'
 import { type Sh, sh } from '../model/shell.ts'
 import { step } from '../model/step.ts'
-import { kubectl } from './kubectl.ts'
 
 const dns = 'kube-system/coredns'
 
