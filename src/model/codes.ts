@@ -55,7 +55,16 @@ export const codes = {
   COMMAND_MISSING: 'A command that the host must have is not there.',
   CLOCK_SKEW: 'The clocks of the hosts are apart.',
   PEER_UNREACHABLE: 'A host cannot reach another on its node IP.',
+  // lock and plan file
+  LOCKED: 'Another run works on the same cluster.',
+  LOCK_LOST: 'The lock of this run was taken over by another one.',
+  PLAN_INVALID: 'A plan file that this version cannot run, or that is for another inventory.',
+  PLAN_OUTDATED: 'A host is no longer as it was when the plan was saved.',
   // run
+  HOST_REBOOTED: 'The host was restarted while something ran on it.',
+  CHANGE_REVERTED: 'After a change the host let no new connection in, and took the change back by itself.',
+  DISK_FULL: 'A file system of the host has no room left.',
+  READ_ONLY: 'A file system of the host takes no changes.',
   HOST_CHANGED: 'Something on the host is no longer what the plan was made from.',
   ACTION_FAILED: 'A change on a host failed.',
   NOT_CONVERGED: 'After a stage ran, its steps still ask for changes.',

@@ -154,7 +154,13 @@ function tryOnce(
         // A host that is silent does not say goodbye either.
         setTimeout(() => socket.destroy(), 500).unref()
       }
-      give({ hands: handsOf({ host, client, gone: gone.signal, cause: () => cause?.message }, close) })
+      give({
+        hands: handsOf(
+          { host, client, gone: gone.signal, cause: () => cause?.message },
+          () => connect(host, options),
+          close,
+        ),
+      })
     })
     client.on('close', () => {
       gone.abort()
