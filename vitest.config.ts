@@ -1,26 +1,31 @@
 import { defineConfig } from 'vitest/config'
 
-/** system: real sshd, namespaces, containers' tools. cluster: the real lab, one test after another. unit: all the rest. */
-const system = ['test/ssh/**/*.test.ts', 'test/commands/*.test.ts', 'test/run/up.test.ts', 'test/verify/netns*.test.ts']
+/** system: real sshd, namespaces, containers' tools. On the lab: cluster, an operator's day; faults, all that goes wrong on the way; soak, kill -9. unit: all the rest. */
+const system = ['test/ssh/**/*.test.ts', 'test/commands/*.test.ts', 'test/run/*.test.ts', 'test/verify/netns*.test.ts']
 const cluster = ['test/cluster/**/*.test.ts']
+const faults = ['test/faults/**/*.test.ts']
+const soak = ['test/soak/**/*.test.ts']
 const minutes = 60_000
+/** One lab, one test after another. */
+const onLab = { testTimeout: 45 * minutes, hookTimeout: 45 * minutes, fileParallelism: false }
 
 export default defineConfig({
   test: {
     // the tests wait more than they compute
     maxWorkers: 4,
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...system, ...cluster], testTimeout: 30_000 } },
-      { test: { name: 'system', include: system, testTimeout: minutes, hookTimeout: minutes } },
       {
         test: {
-          name: 'cluster',
-          include: cluster,
-          testTimeout: 45 * minutes,
-          hookTimeout: 45 * minutes,
-          fileParallelism: false,
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...system, ...cluster, ...faults, ...soak],
+          testTimeout: 30_000,
         },
       },
+      { test: { name: 'system', include: system, testTimeout: minutes, hookTimeout: minutes } },
+      { test: { ...onLab, name: 'cluster', include: cluster } },
+      { test: { ...onLab, name: 'faults', include: faults } },
+      { test: { ...onLab, name: 'soak', include: soak } },
     ],
   },
 })

@@ -14,6 +14,7 @@ const rooms: Record<string, { rooms: string[]; packages: string[] }> = {
     rooms: ['model'],
     packages: [
       'ssh2',
+      'node:child_process',
       'node:events',
       'node:crypto',
       'node:fs',
@@ -27,6 +28,8 @@ const rooms: Record<string, { rooms: string[]; packages: string[] }> = {
   },
   bundle: { rooms: ['model'], packages: ['tar-stream', 'zod', 'zx', 'semver', '*node'] },
   verify: { rooms: ['model', 'facts'], packages: ['node:crypto', 'node:fs'] },
+  record: { rooms: ['model'], packages: ['node:fs/promises', 'node:path'] },
+  collect: { rooms: ['model'], packages: ['node:zlib'] },
   view: { rooms: ['model'], packages: ['listr2', 'node:util'] },
   lab: { rooms: ['model'], packages: ['zx', 'yaml', '*node'] },
   commands: { rooms: ['*'], packages: ['commander', '*node'] },

@@ -18,7 +18,7 @@ if [ ! -e $installed ] || newer package-lock.json -newer $installed; then
   echo 'Installing the npm packages of this project (npm ci)' >&2
   npm ci --no-progress >&2
 fi
-if [ ! -e dist/cli.js ] || newer src package.json tsconfig.json tsconfig.build.json -type f -newer dist/cli.js; then
+if [ ! -e dist/cli.js ] || newer src package.json tsconfig.json tsconfig.build.json rolldown.config.mjs -type f -newer dist/cli.js; then
   echo 'Compiling k8snet (npm run build)' >&2
   npm run --silent build >&2 || { rm -f dist/cli.js; exit 1; }
 fi

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createTwoFilesPatch } from 'diff'
-import type { FileAction, FileState } from '../model/action.ts'
+import type { FileAction } from '../model/action.ts'
 import { Secret } from '../model/secret.ts'
 import { quote, type Sh, sh } from '../model/shell.ts'
 import { changedStatus, type KindOf } from './kind.ts'
@@ -15,15 +15,17 @@ export const file: KindOf<FileAction> = {
   }),
 
   compile: (action) => {
-    const { path, was, want } = action
-    if (!want)
-      return `${unless(path, null, [unchanged(path, was), sh`rm -f ${path}`])}\n${sh`unmkdirs ${path}`}${reload(path)}`
+    const { path, want } = action
+    if (!want) {
+      const remove = unless(path, null, [unchanged(action), sh`rm -f ${path}`])
+      return `${sh`tidy ${path}`}\n${remove}\n${sh`unmkdirs ${path}`}${reload(path)}`
+    }
     const { content, mode, owner } = want
     if (content instanceof Secret && !action.transient)
       throw new Error(`${path}: a secret in a file that is journalled`)
     const fresh = `${path}.k8snet`
     const write = [
-      unchanged(path, was),
+      unchanged(action),
       sh`mkdirs ${path}`,
       'umask 077',
       `printf %s ${quote(content instanceof Secret ? content.reveal() : content)} >${quote(fresh)}`,
@@ -32,7 +34,8 @@ export const file: KindOf<FileAction> = {
       sh`put ${fresh} ${path}`,
     ]
     const done = content instanceof Secret ? write.join('\n') : unless(path, content, write)
-    return `${done}\n${sh`chmod ${mode} ${path}`}${owner ? `\n${sh`chown ${owner} ${path}`}` : ''}${reload(path)}`
+    const look = [...(owner ? [sh`chown ${owner} ${path}`] : []), sh`chmod ${mode} ${path}`]
+    return `${[sh`tidy ${path}`, done, ...look].join('\n')}${reload(path)}`
   },
 
   undo: (action) => {
@@ -42,17 +45,20 @@ export const file: KindOf<FileAction> = {
       mode: action.want.mode,
       owner: action.want.owner ?? 'root:root',
     }
-    return [{ kind: 'file', path: action.path, was: now, want: action.was }]
+    return [{ kind: 'file', path: action.path, was: now, want: action.was, ours: oursOf(action) }]
   },
+
+  thing: ({ path }) => path,
+  merge: (first, later) => ({ ...later, was: first.was, ours: [...oursOf(first), ...oursOf(later)] }),
 }
+
+const oursOf = ({ ours, want }: FileAction) => ours ?? [want && text(want.content)]
 
 /** A unified diff without the header lines, which only repeat the path; empty where nothing differs. */
 export function diffOf(path: string, before: string, after: string): string {
-  return createTwoFilesPatch(path, path, before, after, '', '', { context: 2 })
-    .split('\n')
-    .slice(3)
-    .join('\n')
-    .trimEnd()
+  const patch = createTwoFilesPatch(path, path, before, after, '', '', { context: 2 })
+  const hunk = patch.indexOf('\n@@')
+  return hunk < 0 ? '' : patch.slice(hunk + 1).trimEnd()
 }
 
 /** Does the work unless the file already is what it is to be: a run that broke off may have done it. */
@@ -60,8 +66,10 @@ function unless(path: string, content: string | null, work: readonly Sh[]): Sh {
   return [`if ! ${holds(path, content)}; then`, ...work, 'fi'].join('\n')
 }
 
-function unchanged(path: string, was: FileState | null): Sh {
-  return `${holds(path, was?.content ?? null)} || exit ${changedStatus}`
+/** Stops where the file is neither as it was nor, in an undo, as k8snet once made it. */
+function unchanged({ path, was, ours }: FileAction): Sh {
+  if (!ours) return `${holds(path, was?.content ?? null)} || exit ${changedStatus}`
+  return `${[...new Set(ours)].map((content) => holds(path, content)).join(' ||\n  ')} ||\n  ${sh`changed_file ${path}`}`
 }
 
 /** Shell that tests whether the file has this content; null is a file that is not there. */

@@ -1,84 +1,97 @@
-import type { FirewallAction, FirewallRule } from '../model/action.ts'
-import { markOf } from '../model/firewall.ts'
+import type { FileState, FirewallAction, FirewallRule } from '../model/action.ts'
+import { inIptables, inNftables, markOf } from '../model/firewall.ts'
 import { quote, type Sh, sh } from '../model/shell.ts'
 import type { KindOf } from './kind.ts'
 
-/** One accepted flow in the firewall that is active on the host, marked as ours by its comment. */
+/** One accepted flow in the firewall that is active on the host. Taking it away is right also where it is gone already. */
 export const firewall: KindOf<FirewallAction> = {
   show: (action) => ({
     summary: `${action.tool}: ${action.remove ? 'no longer accept' : 'accept'} ${words(action.rule)}`,
-    command: tools[action.tool](action),
+    command: wordsOf(action),
   }),
-  compile: (action) => tools[action.tool](action),
+  compile: (action) => {
+    if (!action.remove) return wordsOf(action)
+    const restore = Object.entries(action.files ?? {}).map(([path, was]) => givenBack(path, was))
+    const lines = restore.length > 0 ? [linesOf] : []
+    return [
+      `if command -v ${programs[action.tool]} >/dev/null; then`,
+      wordsOf(action),
+      ...lines,
+      ...restore,
+      'fi',
+    ].join('\n')
+  },
   undo: (action) => [{ ...action, remove: true }],
 }
 
-const tools: Record<FirewallAction['tool'], (action: FirewallAction) => Sh> = { ufw, firewalld, iptables, nftables }
+const programs = { ufw: 'ufw', firewalld: 'firewall-cmd', iptables: 'iptables', nftables: 'nft' } as const
 
-function words({ chain, from, protocol, port, interface: link }: FirewallRule): string {
-  const what = [protocol, port].filter(Boolean).join(' ') || 'everything'
-  return `${what}${from ? ` from ${from}` : ''}${link ? ` by ${link}` : ''}${chain === 'forward' ? ', passing through' : ''}`
+function wordsOf(action: FirewallAction): Sh {
+  const { tool, rule, into, remove } = action
+  if (tool === 'ufw') return ufw(action)
+  if (tool === 'firewalld') return firewalld(action)
+  const how = tool === 'iptables' ? inIptables : inNftables
+  return how(into!, rule)[remove ? 'remove' : 'add']
 }
 
+function words({ chain, from, translatedTo, protocol, port }: FirewallRule): string {
+  if (translatedTo) return `what Services send on to ${translatedTo}`
+  const what = [protocol, port].filter(Boolean).join(' ') || 'everything'
+  return `${what}${from ? ` from ${from}` : ''}${chain === 'forward' ? ', passing through' : ''}`
+}
+
+/** ufw has no word for translated packets. It says by itself when there is nothing to add or to delete. */
 function ufw({ rule, remove }: FirewallAction): Sh {
-  const { chain, from, protocol, port, interface: link } = rule
+  const { chain, from, translatedTo, protocol, port } = rule
   return [
     'ufw',
     ...(chain === 'forward' ? ['route'] : []),
     ...(remove ? ['delete'] : []),
     'allow',
-    ...(link ? ['in', 'on', link] : []),
+    ...(protocol ? ['proto', protocol] : []),
+    ...['from', from ?? 'any', 'to', translatedTo ?? 'any'],
+    ...(port ? ['port', port.replace('-', ':')] : []),
+    ...(remove ? [] : ['comment', markOf(rule)]),
   ]
-    .concat(
-      protocol ? ['proto', protocol] : [],
-      ['from', from ?? 'any', 'to', 'any'],
-      port ? ['port', port.replace('-', ':')] : [],
-    )
-    .concat(remove ? [] : ['comment', markOf(rule)])
     .map(quote)
     .join(' ')
 }
 
-/** A source goes to the trusted zone when everything from it is accepted; else it is a rich rule. Now and at boot. */
-function firewalld({ rule, remove }: FirewallAction): Sh {
-  const { from, protocol, port, interface: link } = rule
-  const change = remove ? 'remove' : 'add'
-  const option = link
-    ? `--zone=trusted --${change}-interface=${link}`
-    : from && !port
-      ? `--zone=trusted --${change}-source=${from}`
-      : from
-        ? `--${change}-rich-rule=rule family="ipv4" source address="${from}" port port="${port}" protocol="${protocol}" accept`
-        : `--${change}-port=${port}/${protocol}`
-  const words = option.startsWith('--zone') ? option.split(' ') : [option]
-  return `firewall-cmd -q ${words.map(quote).join(' ')} && firewall-cmd -q --permanent ${words.map(quote).join(' ')}`
-}
-
-/** Put first into the chain that would drop the packet, and taken out by the same words. */
-function iptables({ rule, into, remove }: FirewallAction): Sh {
-  const { chain, from, protocol, port, interface: link } = rule
-  const match = [
-    ...(link ? ['-i', link] : []),
-    ...(from ? ['-s', from] : []),
-    ...(protocol ? ['-p', protocol] : []),
-    ...(port ? ['--dport', port.replace('-', ':')] : []),
-    ...['-m', 'comment', '--comment', markOf(rule), '-j', 'ACCEPT'],
-  ]
-  return `iptables -w ${remove ? '-D' : '-I'} ${[into ?? chain.toUpperCase(), ...match].map(quote).join(' ')}`
-}
-
-function nftables({ rule, into, remove }: FirewallAction): Sh {
-  const where = into ?? `inet filter ${rule.chain}`
-  const mark = markOf(rule)
-  if (remove) {
-    const list = `nft -a list chain ${where}`
-    return `${list} | sed -n ${quote(`s/.*comment "${mark}" # handle \\([0-9]*\\)$/\\1/p`)} | while read -r n; do nft delete rule ${where} handle "$n"; done`
+/** A source goes to the trusted zone when everything from it is accepted; else it is a rich rule of the zone. Now and at boot. */
+function firewalld({ rule, into, remove }: FirewallAction): Sh {
+  const { from, protocol, port } = rule
+  const rich = `rule family="ipv4" source address="${from}" port port="${port}" protocol="${protocol}" accept`
+  const [zone, what] = port ? [into!, `rich-rule=${rich}`] : ['trusted', `source=${from}`]
+  const change = (program: string, how: readonly string[]) => {
+    const call = (verb: string) => sh`${program} -q ${[...how, `--zone=${zone}`, `--${verb}-${what}`]}`
+    return remove ? `{ ${call('remove')} || ! ${call('query')}; }` : call('add')
   }
-  const { from, protocol, port, interface: link } = rule
-  const match = [
-    link ? `iifname "${link}"` : '',
-    from ? `ip saddr ${from}` : '',
-    port ? `${protocol} dport ${port}` : protocol ? `meta l4proto ${protocol}` : '',
-  ]
-  return sh`nft ${`insert rule ${where} ${match.filter(Boolean).join(' ')} accept comment "${mark}"`}`
+  const now = change('firewall-cmd', [])
+  const atBoot = change('firewall-cmd', ['--permanent'])
+  if (!remove) return `${now} && ${atBoot}`
+  return [
+    'if systemctl -q is-active firewalld.service; then',
+    `  ${now} && ${atBoot}`,
+    'else',
+    `  ${change('firewall-offline-cmd', [])}`,
+    'fi',
+  ].join('\n')
+}
+
+/** firewalld writes a file of its own for a zone that it changes, and keeps the one before: both go when they say nothing new. */
+const linesOf = `lines_of() { sed 's/^[[:space:]]*//; /^$/d' "$1" | sort; }
+same_lines() { [ -e "$1" ] && [ -e "$2" ] && [ "$(lines_of "$1")" = "$(lines_of "$2")" ]; }`
+
+function givenBack(path: string, was: FileState | null): Sh {
+  const standard = path.replace('/etc/', '/usr/lib/')
+  if (was === null) return sh`if [ ! -e ${standard} ] || same_lines ${path} ${standard}; then rm -f ${path}; fi`
+  const copy = `${path}.k8snet`
+  return [
+    sh`printf %s ${was.content} >${copy}`,
+    sh`chmod ${was.mode} ${copy}`,
+    sh`chown ${was.owner} ${copy}`,
+    path.endsWith('.old')
+      ? sh`mv -f ${copy} ${path}`
+      : sh`if same_lines ${path} ${copy}; then mv -f ${copy} ${path}; else rm -f ${copy}; fi`,
+  ].join('\n')
 }

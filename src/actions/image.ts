@@ -13,4 +13,7 @@ export const image: KindOf<ImageAction> = {
     return sh`if systemctl -q is-active containerd; then ctr -n k8s.io images rm ${ref} >/dev/null 2>&1 || :; fi`
   },
   undo: (action) => [{ ...action, remove: true }],
+
+  thing: ({ ref }) => ref,
+  merge: (_, later) => later,
 }

@@ -21,6 +21,10 @@ export interface KindOf<A extends Action> {
   compile(action: A): Sh
   /** The actions that take it back, from the value alone. */
   undo(action: A): readonly Action[]
+  /** What the change is made to: actions on the same thing are taken back together, to what was before the first of them. */
+  thing?(action: A): string
+  /** Both as one, from what was before the first to what the later one wants. */
+  merge?(first: A, later: A): A
 }
 
 /** Exit status of a compiled action that found the host changed by somebody else. */

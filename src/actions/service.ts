@@ -10,9 +10,10 @@ export const service: KindOf<ServiceAction> = {
     command: commands(action).join('; '),
   }),
 
-  compile: (action) => ['reload_units', ...commands(action)].join('\n'),
+  compile: (action) => ['reload_units', ...(action.ours ? carefully(action) : commands(action))].join('\n'),
 
-  undo: ({ unit, was, want }) => {
+  undo: (action) => {
+    const { unit, was, want } = action
     const enabled = want.enabled === undefined ? undefined : restorable(was)
     const active = want.active === undefined ? undefined : was.active
     if (enabled === undefined && active === undefined) return []
@@ -22,9 +23,36 @@ export const service: KindOf<ServiceAction> = {
         unit,
         was: { enabled: want.enabled ?? was.enabled, active: want.active ?? was.active },
         want: { ...(enabled && { enabled }), ...(active !== undefined && { active }) },
+        ours: oursOf(action),
       },
     ]
   },
+
+  thing: ({ unit }) => unit,
+  merge: (first, later) => ({
+    ...later,
+    was: {
+      enabled: first.want.enabled === undefined ? later.was.enabled : first.was.enabled,
+      active: first.want.active === undefined ? later.was.active : first.was.active,
+    },
+    want: { ...first.want, ...later.want },
+    ours: [...oursOf(first), ...oursOf(later)],
+  }),
+}
+
+const oursOf = ({ ours, want }: ServiceAction): readonly string[] => ours ?? (want.enabled ? [want.enabled] : [])
+
+/** Nothing for a unit that is no longer there, nor where somebody has set it to a third state since. */
+function carefully(action: ServiceAction): string[] {
+  const { unit, want, ours = [] } = action
+  const third = ['enabled', 'disabled', 'masked'].filter((it) => it !== want.enabled && !ours.includes(it))
+  return [
+    sh`load=$(systemctl show -p LoadState --value ${unit}) boot=$(systemctl show -p UnitFileState --value ${unit})`,
+    ...(want.enabled && third.length > 0 ? [`case $boot in ${third.join(' | ')}) changed "it is $boot" ;; esac`] : []),
+    'if [ "$load" != not-found ]; then',
+    ...commands(action),
+    'fi',
+  ]
 }
 
 function words({ want, restart }: ServiceAction): string[] {
@@ -34,10 +62,10 @@ function words({ want, restart }: ServiceAction): string[] {
   ]
 }
 
-function commands({ unit, was, want, restart }: ServiceAction): string[] {
+function commands({ unit, was, want, restart, ours }: ServiceAction): string[] {
   const stop = want.active === false ? [sh`systemctl stop ${unit}`] : []
-  const unmask =
-    was.enabled === 'masked' && want.enabled !== 'masked' && want.enabled ? [sh`systemctl unmask ${unit}`] : []
+  const masked = was.enabled === 'masked' || ours?.includes('masked')
+  const unmask = masked && want.enabled && want.enabled !== 'masked' ? [sh`systemctl unmask ${unit}`] : []
   const boot = { enabled: 'enable', disabled: 'disable', masked: 'mask' }
   return [
     ...stop,

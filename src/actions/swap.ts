@@ -9,11 +9,24 @@ export const swap: KindOf<SwapAction> = {
     command: commands(action).join('; '),
   }),
   compile: (action) => commands(action).join('\n'),
-  undo: ({ was }) => [{ kind: 'swap', want: 'on', was }],
+  undo: ({ was }) => [{ kind: 'swap', want: 'on', was: was.toSorted((a, b) => b.priority - a.priority) }],
+
+  thing: () => '',
+  merge: (first, { was, ...later }) => ({
+    ...later,
+    was: [...first.was, ...was.filter(({ path }) => !first.was.some((area) => area.path === path))],
+  }),
 }
 
 function commands({ want, was }: SwapAction): string[] {
-  return was.map(({ path, priority }) =>
-    want === 'on' ? (priority < 0 ? sh`swapon ${path}` : sh`swapon -p ${priority} ${path}`) : sh`swapoff ${path}`,
-  )
+  return was.map(({ path, priority }) => {
+    if (want !== 'on') return sh`swapoff ${path}`
+    const on = priority < 0 ? sh`swapon ${path}` : sh`swapon -p ${priority} ${path}`
+    return sh`swapping ${asInProc(path)} || ` + on
+  })
+}
+
+/** Blanks and backslashes as the kernel writes them in /proc/swaps. */
+function asInProc(path: string): string {
+  return path.replace(/[\s\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

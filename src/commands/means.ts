@@ -5,6 +5,7 @@ import type { Emit } from '../model/event.ts'
 import type { Means } from '../run/stage.ts'
 import { windowOf } from '../run/window.ts'
 import type { CommandIo } from './io.ts'
+import { maskFor } from './masking.ts'
 import type { Prepared } from './session.ts'
 
 /** Uploads go to this many hosts at once: more only share the same wire. */
@@ -13,7 +14,6 @@ const uploadsAtOnce = 5
 /** What a run needs from this machine: the prelude of its scripts, and the bundle's bytes. */
 export async function meansFor(io: CommandIo, { inventory, bundle, sites }: Prepared, emit: Emit): Promise<Means> {
   const dir = inventory.source.bundle
-  const token = sites[0]!.token.reveal()
   return {
     prelude: await prelude(),
     store: {
@@ -31,7 +31,7 @@ export async function meansFor(io: CommandIo, { inventory, bundle, sites }: Prep
     uploads: windowOf(uploadsAtOnce),
     emit,
     signal: io.signal,
-    mask: (text) => text.replaceAll(token, '***'),
+    mask: await maskFor(io, inventory, sites[0]!.token),
   }
 }
 

@@ -1,19 +1,27 @@
 import { Command, Option } from 'commander'
+import { accessOptions } from './access.ts'
+import { parseDuration } from './limit.ts'
 
 /** The options that every command has. */
 export interface CommonOptions {
   output: 'text' | 'json'
   quiet?: boolean
+  verbose?: boolean
+  /** Milliseconds for the whole command; cli.ts keeps the time. */
+  timeout?: number
   only?: string[]
 }
 
 /** A command on an inventory, with the options that all of these share. */
 export function inventoryCommand(name: string, description: string, example: string): Command {
-  return common(
+  const command = common(
     new Command(name).description(description).argument('<inventory>', 'the inventory file'),
     example,
-  ).option('--only <hosts>', 'only these hosts, by name, separated by commas', (text: string) =>
-    text.split(',').map((host) => host.trim()),
+  )
+  return accessOptions(command).option(
+    '--only <hosts>',
+    'only these hosts, by name, separated by commas',
+    (text: string) => text.split(',').map((host) => host.trim()),
   )
 }
 
@@ -23,6 +31,8 @@ export function common(command: Command, ...examples: string[]): Command {
     .addOption(new Option('-o, --output <form>', 'how to print the result').choices(['text', 'json']).default('text'))
     .option('--no-color', 'no colours (also by NO_COLOR)')
     .option('-q, --quiet', 'no progress')
+    .option('-v, --verbose', 'more on stderr: every action and connection, in lines')
+    .option('--timeout <time>', 'stop when the whole takes longer: 30s, 10m, 1h', parseDuration)
     .addHelpText(
       'after',
       `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${examples.map((line) => `  ${line}`).join('\n')}`,

@@ -2,28 +2,38 @@ import { checkBundle } from '../bundle/check.ts'
 import type { Host } from '../model/inventory.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Hands } from '../model/ports.ts'
-import type { Guard } from '../model/step.ts'
-import type { Trouble } from '../model/trouble.ts'
+import type { Guard, Site } from '../model/step.ts'
+import type { Failure, Trouble } from '../model/trouble.ts'
 import { factsFor, questionsOf } from '../plan/gather.ts'
 import { actionsOf } from '../plan/make.ts'
 import { guards } from '../steps/guards/index.ts'
 import type { CommandIo } from './io.ts'
 import { askAll, type Prepared } from './session.ts'
 
-/** Every reason why the hosts are not fit to begin, of all of them at once. Changes nothing. */
+/**
+ * Every reason why the hosts are not fit to begin, of all of them at once, and the hosts that could not be asked. Changes nothing.
+ * Hosts of the inventory that are lost are no peers that anybody has to reach.
+ */
 export async function preflight(
   io: CommandIo,
-  { inventory, sites }: Prepared,
+  { inventory: whole, sites: all }: Prepared,
   hands: ReadonlyMap<Host, Hands>,
-): Promise<Trouble[]> {
-  const all: Guard[] = Object.values(guards)
-  const picture = await askAll(hands, sites, (site) => questionsOf(all.map((guard) => guard.asks(site))), io.signal)
-  return all.flatMap((guard) =>
+  lost: ReadonlyMap<Host, Failure>,
+): Promise<{ troubles: Trouble[]; failures: ReadonlyMap<Host, Failure> }> {
+  io.follow?.phase('check')
+  const inventory = { ...whole, hosts: whole.hosts.filter((host) => !lost.has(host)) }
+  const sites = all.map((site) => ({ ...site, inventory }))
+  const checks: Guard[] = Object.values(guards)
+  const questions = (site: Site) => questionsOf(checks.map((guard) => guard.asks(site)))
+  const { answers, failures } = await askAll(hands, sites, questions, io.signal)
+  const asked = sites.filter(({ host }) => answers.has(host))
+  const troubles = checks.flatMap((guard) =>
     guard.look(
-      new Map(sites.map((site) => [site.host, factsFor(guard.asks(site), picture.get(site.host)!)])),
+      new Map(asked.map((site) => [site.host, factsFor(guard.asks(site), answers.get(site.host)!)])),
       inventory,
     ),
   )
+  return { troubles, failures }
 }
 
 /** What is wrong with the files of the bundle that the plan would send, by their hashes. */

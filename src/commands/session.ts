@@ -9,10 +9,13 @@ import type { Hands } from '../model/ports.ts'
 import { Secret } from '../model/secret.ts'
 import type { Site } from '../model/step.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
+import { inTurns } from '../model/turns.ts'
 import { type Answers, gather } from '../plan/gather.ts'
 import { readInventory } from '../read/inventory.ts'
 import { readPlaybook } from '../read/playbook.ts'
-import { connectAll } from '../ssh/connect.ts'
+import { windowOf } from '../run/window.ts'
+import { withSshConfig } from '../ssh/config.ts'
+import { type ConnectOptions, connectAll } from '../ssh/connect.ts'
 import { steps } from '../steps/index.ts'
 import type { CommandIo } from './io.ts'
 
@@ -51,9 +54,10 @@ export async function prepare(io: CommandIo, file: string, only?: readonly strin
   }
 }
 
-/** Reads an inventory where the user meant it. */
+/** Reads an inventory where the user meant it; what it does not say of SSH, ~/.ssh/config does. */
 export function open(io: CommandIo, file: string): Inventory {
-  return readInventory(resolve(io.cwd, file), undefined, { home: io.home, user: io.user })
+  const inventory = readInventory(resolve(io.cwd, file), undefined, { home: io.home, user: io.user })
+  return { ...inventory, hosts: withSshConfig(inventory.hosts, io) }
 }
 
 /** The hosts that `--only` names, or all. */
@@ -85,39 +89,93 @@ export async function withHosts<T>(
   hosts: readonly Host[],
   work: (hands: ReadonlyMap<Host, Hands>) => Promise<T>,
 ): Promise<T> {
-  const connected = await connectAll(hosts, {
-    signal: io.signal,
-    ...(io.env.SSH_AUTH_SOCK && { agentSocket: io.env.SSH_AUTH_SOCK }),
-  })
-  const hands = new Map([...connected].filter((entry): entry is [Host, Hands] => !(entry[1] instanceof Failure)))
-  try {
-    const failures = [...connected.values()].filter((it): it is Failure => it instanceof Failure)
-    if (failures.length > 0)
+  return withAny(io, hosts, async (hands, failures) => {
+    if (failures.size > 0)
       throw new Failure(
         exits.unreachable,
-        failures.flatMap(({ troubles }) => troubles),
+        [...failures.values()].flatMap(({ troubles }) => troubles),
       )
-    return await work(hands)
+    return work(hands)
+  })
+}
+
+/** The same, and the work decides what the hosts mean that cannot be reached or trusted. */
+export async function withAny<T>(
+  io: CommandIo,
+  hosts: readonly Host[],
+  work: (hands: ReadonlyMap<Host, Hands>, failures: ReadonlyMap<Host, Failure>) => Promise<T>,
+): Promise<T> {
+  io.follow?.phase('connect')
+  const connected = await connectAll(hosts, {
+    ...(await connectOptions(io)),
+    onLink: ({ name }, _, text) => {
+      io.follow?.event({ type: 'note', text: `${name}: ${text}` })
+      // A live view would be torn apart by it.
+      if (!io.errIsTerminal) io.err(`${name}: ${text}\n`)
+    },
+  })
+  const hands = new Map([...connected].filter((entry): entry is [Host, Hands] => !(entry[1] instanceof Failure)))
+  const failures = new Map([...connected].filter((entry): entry is [Host, Failure] => entry[1] instanceof Failure))
+  try {
+    return await work(hands, failures)
   } finally {
-    for (const hand of hands.values()) hand.close()
+    await inTurns(hands.values(), (hand) => hand.close())
   }
 }
 
-/** Asks every host its questions at the same time, one exec each. Every host that could not answer is named at once. */
+/** What a connection takes from the outside world; asks for passwords where an option wants that. */
+export async function connectOptions(io: CommandIo): Promise<ConnectOptions> {
+  const secrets = await io.secrets?.()
+  return {
+    signal: io.signal,
+    ...(secrets && { secrets }),
+    ...(io.log && { onOpen: (door, text) => io.log?.(`${door.name}: ${text}`) }),
+    ...(io.env.SSH_AUTH_SOCK && { agentSocket: io.env.SSH_AUTH_SOCK }),
+  }
+}
+
+/** What hosts answered, and why others did not. */
+export interface Asked {
+  readonly answers: ReadonlyMap<Host, Answers>
+  readonly failures: ReadonlyMap<Host, Failure>
+}
+
+/** More answers at once than this machine reads anyway only fill its memory. */
+const asksAtOnce = 128
+
+/** Asks every host its questions at the same time, one exec each. A host that cannot answer stops no other. */
 export async function askAll(
   hands: ReadonlyMap<Host, Hands>,
   sites: readonly Site[],
   questions: (site: Site) => Fact<unknown>[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<Host, Answers>> {
-  const asked = await Promise.allSettled(sites.map((site) => gather(hands.get(site.host)!, questions(site), signal)))
-  const troubles = asked.flatMap((end) => {
-    if (end.status === 'fulfilled') return []
-    if (end.reason instanceof Failure) return end.reason.troubles
-    throw end.reason
-  })
-  if (troubles.length > 0) throw new Failure(exits.unreachable, troubles)
-  return new Map(sites.map(({ host }, i) => [host, (asked[i] as PromiseFulfilledResult<Answers>).value]))
+): Promise<Asked> {
+  const window = windowOf(asksAtOnce)
+  const ask = (site: Site) =>
+    Promise.allSettled([window.run(() => gather(hands.get(site.host)!, questions(site), signal))])
+  const asked = await Promise.all(await inTurns(sites, ask))
+  const answers = new Map<Host, Answers>()
+  const failures = new Map<Host, Failure>()
+  for (const [i, { host }] of sites.entries()) {
+    const [end] = asked[i]!
+    if (end.status === 'fulfilled') answers.set(host, end.value)
+    else if (end.reason instanceof Failure) failures.set(host, end.reason)
+    else throw end.reason
+  }
+  return { answers, failures }
+}
+
+/** The same without the hosts that are lost. Throws (exit 4), naming all of them, when the leader is one: then nothing can be done. */
+export function without(prepared: Prepared, lost: ReadonlyMap<Host, Failure>): Prepared {
+  if (lost.has(leaderOf(prepared.inventory)))
+    throw new Failure(
+      exits.unreachable,
+      [...lost.values()].flatMap(({ troubles }) => troubles),
+    )
+  if (lost.size === 0) return prepared
+  const hosts = prepared.hosts.filter((host) => !lost.has(host))
+  const sites = prepared.sites.filter(({ host }) => !lost.has(host)).map((site) => ({ ...site, hosts }))
+  return { ...prepared, hosts, sites }
 }
 
 const hex = (bytes: number): string => randomBytes(bytes).toString('hex')

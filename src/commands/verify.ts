@@ -9,6 +9,7 @@ import { verifyText } from '../view/verify.ts'
 import type { CommandIo } from './io.ts'
 import { type CommonOptions, inventoryCommand } from './options.ts'
 import { outside } from './outside.ts'
+import { recorded } from './recorded.ts'
 import { choose, open, withHosts } from './session.ts'
 
 /** `k8snet verify`: proves the network; changes nothing but its own probe pods, which it always removes. */
@@ -20,9 +21,14 @@ export function verifyCommand(io: CommandIo): Command {
   ).action(async (file: string, options: CommonOptions) => {
     const inventory = open(io, file)
     choose(inventory, options.only)
-    const report = await withHosts(io, inventory.hosts, (hands) => verifyOn(io, inventory, hands, options))
-    io.out(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : verifyText(report, { color: io.color }))
-    if (!report.ok) io.exit(exits.network)
+    await recorded(io, 'verify', inventory, [], async (io) => {
+      const report = await withHosts(io, inventory.hosts, (hands) => verifyOn(io, inventory, hands, options))
+      io.out(
+        options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : verifyText(report, { color: io.color }),
+      )
+      if (!report.ok) io.exit(exits.network)
+      return report
+    })
   })
 }
 
@@ -33,6 +39,7 @@ export async function verifyOn(
   hands: ReadonlyMap<Host, Hands>,
   options: CommonOptions,
 ): Promise<VerifyReport> {
+  io.follow?.phase('verify')
   const template = (name: string) => readFile(new URL(`../../templates/${name}`, import.meta.url), 'utf8')
   const [python, perl] = await Promise.all([template('probe.py'), template('probe.pl')])
   const reached = { ...inventory, hosts: inventory.hosts.filter((host) => hands.has(host)) }
@@ -41,6 +48,9 @@ export async function verifyOn(
     outside,
     signal: io.signal,
     ...(options.only && { only: new Set(options.only) }),
-    ...(!options.quiet && { emit: (line: string) => io.err(`verify: ${line}\n`) }),
+    emit: (line: string) => {
+      io.follow?.event({ type: 'note', text: `verify: ${line}` })
+      if (!options.quiet) io.err(`verify: ${line}\n`)
+    },
   })
 }

@@ -6,8 +6,20 @@ import type { CommonOptions } from './options.ts'
 
 const silent: RunView = { emit: () => undefined, end: async () => undefined }
 
-/** The view that fits: live on a terminal, plain lines in a pipe, none where nothing will happen or nobody wants it. */
-export function viewFor(io: CommandIo, { quiet }: CommonOptions, busy: boolean): RunView {
+/** The view that fits: live on a terminal, plain lines in a pipe, none where nothing will happen or nobody wants it. `io.follow` hears all. */
+export function viewFor(io: CommandIo, options: CommonOptions, busy: boolean): RunView {
+  const view = shown(io, options, busy)
+  return {
+    emit(event) {
+      io.follow?.event(event)
+      view.emit(event)
+    },
+    end: () => view.end(),
+  }
+}
+
+function shown(io: CommandIo, { quiet, verbose }: CommonOptions, busy: boolean): RunView {
   if (quiet || !busy) return silent
+  if (verbose) return lineView((text) => io.err(text), { verbose })
   return io.errIsTerminal ? liveView(io.errStream, () => performance.now()) : lineView((text) => io.err(text))
 }

@@ -9,6 +9,8 @@ export const paths = {
   containerd: '/etc/containerd/config.toml',
   containerdUnit: '/etc/systemd/system/containerd.service',
   crictl: '/etc/crictl.yaml',
+  firewall: '/etc/k8snet/firewall.sh',
+  firewallUnit: '/etc/systemd/system/k8snet-firewall.service',
   flannel: '/etc/k8snet/flannel.yaml',
   fstab: '/etc/fstab',
   hostname: '/etc/hostname',
@@ -48,10 +50,20 @@ export function parseFiles(out: string): Files {
       const [mode = '', owner = '', size = '', ...path] = line.split(' ')
       const content = contents.subarray(at, at + Number(size)).toString()
       at += Number(size)
-      return [path.join(' '), { content, mode: mode.padStart(4, '0'), owner }]
+      return shared(path.join(' '), { content, mode: mode.padStart(4, '0'), owner })
     })
   if (at !== contents.length) throw new Error(`files changed while they were read: ${contents.length} bytes, not ${at}`)
   return new Map(found)
+}
+
+/** What was last read of each path: the same file on a thousand hosts is kept once. */
+const last = new Map<string, { readonly path: string; readonly content: string }>()
+
+function shared(path: string, state: FileState): [string, FileState] {
+  const before = last.get(path)
+  if (before?.content === state.content) return [before.path, { ...state, content: before.content }]
+  last.set(path, { path: before?.path ?? path, content: state.content })
+  return [before?.path ?? path, state]
 }
 
 /** The lines of a file without their ends; none where it does not exist. */

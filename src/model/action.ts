@@ -15,6 +15,7 @@ export type Action =
   | ServiceAction
   | SwapAction
   | FirewallAction
+  | PackageAction
   | UploadAction
   | ImageAction
   | ExecAction
@@ -38,6 +39,8 @@ export interface FileAction {
   readonly want: { readonly content: string | Secret; readonly mode: string; readonly owner?: string } | null
   /** The change is not undone, because it lies in a directory that goes away by itself (/run). */
   readonly transient?: true
+  /** Every content that k8snet has put there, null for a removal: only in an undo, which touches nothing else. */
+  readonly ours?: readonly (string | null)[]
 }
 
 /** Lines of a file that belongs to somebody else. Each edit replaces one line (`was`) by another (`want`); null is absence. */
@@ -45,6 +48,8 @@ export interface LineAction {
   readonly kind: 'line'
   readonly path: string
   readonly edits: readonly { readonly was: string | null; readonly want: string | null }[]
+  /** Only in an undo: a file that nobody else has written to since is given back to the byte. */
+  readonly back?: true
 }
 
 /** A live kernel setting. `was` is undefined where the key appears only once a module is loaded. */
@@ -53,6 +58,8 @@ export interface SysctlAction {
   readonly key: string
   readonly was?: string
   readonly want: string
+  /** Every value that k8snet has set: only in an undo, which touches nothing else. */
+  readonly ours?: readonly string[]
 }
 
 /** A kernel module that is loaded now. Its undo leaves it: unloading is unsafe. */
@@ -74,6 +81,8 @@ export interface ServiceAction {
   readonly was: UnitState
   readonly want: { readonly enabled?: 'enabled' | 'disabled' | 'masked'; readonly active?: boolean }
   readonly restart?: true
+  /** The states at boot that k8snet has made: only in an undo, which leaves a third one alone. */
+  readonly ours?: readonly string[]
 }
 
 /** Swap areas switched off now; undone by swapon. What happens at boot is the business of lines and services. */
@@ -94,8 +103,8 @@ export interface FirewallRule {
   readonly port?: string
   /** Arriving at the host itself, or passing through it. */
   readonly chain: 'input' | 'forward'
-  /** Only packets that come in by this interface. */
-  readonly interface?: string
+  /** Only packets to here whose destination the host has translated: what kube-proxy sends on to a pod. CIDR. */
+  readonly translatedTo?: string
 }
 
 /** Rules added to the firewall that is active on the host. */
@@ -103,9 +112,23 @@ export interface FirewallAction {
   readonly kind: 'firewall'
   readonly tool: 'ufw' | 'firewalld' | 'iptables' | 'nftables'
   readonly rule: FirewallRule
-  /** iptables and nftables: the chain that would drop the packet; `INPUT`, or `family table chain`. */
+  /** The chain of iptables or nftables that would drop the packet: `INPUT`, `family table chain`; firewalld's zone. */
   readonly into?: string
+  /** firewalld: its own files as they were, by path. With the first rule of a plan; its undo, the last one, gives them back. */
+  readonly files?: Readonly<Record<string, FileState | null>>
   /** The rule is taken away again: only in an undo. */
+  readonly remove?: true
+}
+
+/** Packages of the distribution that are not there, installed; nothing that is there is upgraded or replaced. */
+export interface PackageAction {
+  readonly kind: 'package'
+  readonly tool: 'apt' | 'dnf'
+  /** What is asked for. */
+  readonly names: readonly string[]
+  /** Everything that comes new, with the version, what is asked for and its dependencies: what undo removes. */
+  readonly adds: readonly { readonly name: string; readonly version: string }[]
+  /** The packages are taken away again: only in an undo. */
   readonly remove?: true
 }
 
@@ -121,6 +144,8 @@ export interface UploadAction {
   readonly mode: string
   /** What k8snet had put there before, or a file of somebody else's, which is kept aside and given back by undo. */
   readonly was: 'absent' | 'ours' | 'foreign'
+  /** The hashes of all versions that k8snet has put there: only in an undo, which touches nothing else. */
+  readonly ours?: readonly string[]
   /** The file is taken away again: only in an undo. */
   readonly remove?: true
 }
@@ -164,4 +189,6 @@ export interface JournalEntry {
   readonly id: string
   readonly step: string
   readonly action: Action
+  /** What the journal says of its end; without it the run was cut off in the middle of it, or just after it. */
+  readonly ended?: 'done' | 'failed'
 }

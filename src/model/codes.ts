@@ -5,6 +5,7 @@
 export const codes = {
   // input, refused before any host is touched
   FILE_NOT_FOUND: 'A file that was named does not exist or cannot be read.',
+  FILE_UNWRITABLE: 'A file that was named cannot be written.',
   FILE_EMPTY: 'The inventory holds nothing.',
   YAML_SYNTAX: 'The file is not YAML.',
   KEY_UNKNOWN: 'A key that k8snet does not know.',
@@ -21,6 +22,7 @@ export const codes = {
   VERSION_UNSUPPORTED: 'A Kubernetes version that k8snet does not deploy.',
   HOST_UNKNOWN: 'A host that the inventory does not name.',
   STEP_UNKNOWN: 'A playbook names a step that does not exist.',
+  SSH_CONFIG: 'A setting of ~/.ssh/config that k8snet cannot follow, or that ssh does not understand.',
   USAGE: 'A command line that k8snet does not understand.',
   BUNDLE_MISSING: 'The bundle does not exist.',
   BUNDLE_VERSION: 'The bundle holds another Kubernetes version than the inventory wants.',
@@ -52,7 +54,8 @@ export const codes = {
   OTHER_CLUSTER: 'The host is a member of a cluster that this inventory does not describe.',
   OS_UNSUPPORTED: 'An operating system that k8snet does not prepare.',
   KERNEL_UNSUPPORTED: 'A kernel that Kubernetes does not support.',
-  COMMAND_MISSING: 'A command that the host must have is not there.',
+  COMMAND_MISSING: 'A command that the host must have is not there, and no package brings it.',
+  PACKAGES_BROKEN: 'An installation of packages on the host was broken off and has to be mended first.',
   CLOCK_SKEW: 'The clocks of the hosts are apart.',
   PEER_UNREACHABLE: 'A host cannot reach another on its node IP.',
   // lock and plan file
@@ -65,6 +68,7 @@ export const codes = {
   CHANGE_REVERTED: 'After a change the host let no new connection in, and took the change back by itself.',
   DISK_FULL: 'A file system of the host has no room left.',
   READ_ONLY: 'A file system of the host takes no changes.',
+  DRAIN_FAILED: 'The pods of a node that is to leave the cluster did not go.',
   HOST_CHANGED: 'Something on the host is no longer what the plan was made from.',
   ACTION_FAILED: 'A change on a host failed.',
   NOT_CONVERGED: 'After a stage ran, its steps still ask for changes.',

@@ -5,6 +5,8 @@ export type RunEvent =
   | { type: 'stage'; stage: string; title: string; hosts: string[] }
   | { type: 'begin'; stage: string; host: string; actions: number }
   | { type: 'action'; stage: string; host: string; step: string; summary: string }
+  /** An action, or a transfer of several, has ended; `ms` is how long it took. */
+  | { type: 'done'; stage: string; host: string; step: string; summary: string; ms: number; outcome: 'done' | 'failed' }
   | { type: 'bytes'; stage: string; host: string; sent: number; total: number }
   | {
       type: 'end'

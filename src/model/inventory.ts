@@ -30,24 +30,50 @@ export interface Cluster {
 
 export type Role = 'control-plane' | 'worker'
 
-export interface Host {
-  /** The name in the inventory: also the hostname and the node name. */
+/** A machine that SSH goes to, and by what it is trusted: a host, or a bastion on the way to hosts. */
+export interface Door {
+  /** For messages: the host's name, or `bastion ADDRESS`. */
   readonly name: string
-  readonly role: Role
   /** How SSH reaches it. */
   readonly address: string
   readonly port: number
-  /** The address that the cluster uses between its nodes; may differ from `address`. */
-  readonly nodeIP: string
   readonly user: string
-  /** Path of a private key; without one the agent is asked. */
-  readonly key?: string
+  /** Paths of private keys, tried in this order; without one the agent is asked, then the user's usual keys. */
+  readonly key?: string | readonly string[]
   readonly password?: Secret
-  readonly become: 'sudo' | 'none'
   /** SHA256:… of the host key; without one `knownHosts` decides. */
   readonly hostKey?: string
-  /** Path of the known_hosts file; ~/.ssh/known_hosts where nothing is said. */
-  readonly knownHosts: string
+  /** Paths of known_hosts files; ~/.ssh/known_hosts and the machine's own where nothing is said. */
+  readonly knownHosts: string | readonly string[]
+  /** What the inventory does not say; ~/.ssh/config may say it. */
+  readonly unsaid?: readonly ('user' | 'port' | 'key' | 'knownHosts' | 'jump')[]
+  /** What ~/.ssh/config says besides. */
+  readonly config?: SshConfig
+}
+
+/** Settings of ssh_config(5) that no key of the inventory stands for. */
+export interface SshConfig {
+  /** Where the address really is. */
+  readonly hostName?: string
+  /** The name under which known_hosts has it. */
+  readonly hostKeyAlias?: string
+  /** Path of the agent's socket in place of the usual one, or none. */
+  readonly identityAgent?: string
+  readonly identitiesOnly?: true
+  readonly connectTimeoutMs?: number
+  /** Keys that are tried where none is named; those that are not there are passed over. */
+  readonly usualKeys?: readonly string[]
+}
+
+export interface Host extends Door {
+  /** The name in the inventory: also the hostname and the node name. */
+  readonly name: string
+  readonly role: Role
+  /** The address that the cluster uses between its nodes; may differ from `address`. */
+  readonly nodeIP: string
+  readonly become: 'sudo' | 'doas' | 'none'
+  /** Bastions on the way to it, the first one first. */
+  readonly jump?: readonly Door[]
 }
 
 /** The host that runs `kubeadm init`: the first control plane. */

@@ -37,7 +37,9 @@ export interface Hands extends Eyes {
    * Runs a script as root that is not tied to the connection: it is started on the host, its output is followed, and when the
    * link breaks it is followed on from where it was over a new one. It runs once, however often the link breaks. One such
    * script runs on a host at a time; another one waits for its end. `out` of the reply is stdout and stderr together.
-   * `timeoutMs` ends it on the host. Throws a Failure: CONNECTION_LOST when the host stays away, HOST_REBOOTED, TIMEOUT.
+   * `timeoutMs` ends it on the host. An aborted signal only asks it to stop after the action under way; it ends the call at once
+   * before the start, and while a new connection is waited for. Throws a Failure: CONNECTION_LOST when the host stays away,
+   * HOST_REBOOTED, TIMEOUT, ACTION_FAILED, DISK_FULL, READ_ONLY.
    */
   run(script: Sh, options?: LookOptions): Promise<Reply>
   /** Another connection to the same host, made now: it shows that the host still lets one in. Its hands close by themselves. */

@@ -1,6 +1,8 @@
 import { show } from '../actions/index.ts'
+import type { Shown } from '../actions/kind.ts'
 import type { Action } from '../model/action.ts'
 import { type Host, leaderOf } from '../model/inventory.ts'
+import { maskOf } from '../model/mask.ts'
 import type { HostStage, Plan, Playbook, Stage } from '../model/plan.ts'
 import type { Site, Step } from '../model/step.ts'
 import { type Answers, factsFor } from './gather.ts'
@@ -56,7 +58,15 @@ export function planJson(plan: Plan) {
   return {
     hosts: plan.hosts.map(({ host, stages }) => ({
       name: host.name,
-      actions: stages.flatMap(actionsOf).map(({ step, action }) => ({ step, kind: action.kind, ...show(action) })),
+      actions: stages.flatMap(actionsOf).map(({ step, action }) => ({ step, kind: action.kind, ...shown(action) })),
     })),
   }
 }
+
+/** What a person sees of an action; of a file that is replaced, what has the form of a secret is left out. */
+function shown(action: Action): Shown {
+  const { diff, ...rest } = show(action)
+  return diff === undefined ? rest : { ...rest, diff: diff.replace(/^[- ].*$/gm, mask) }
+}
+
+const mask = maskOf([])

@@ -1,7 +1,8 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { isIp } from '../model/cidr.ts'
-import type { Host, Inventory } from '../model/inventory.ts'
+import type { Door, Host, Inventory } from '../model/inventory.ts'
+import { parseJump } from '../model/jump.ts'
 import { Secret } from '../model/secret.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
 import { faultsAcross } from './across.ts'
@@ -47,19 +48,19 @@ function inventoryOf(file: string, written: Written, defaults: Defaults): Invent
   const { ssh, source } = written
   const { network, ...cluster } = written.cluster
   const path = (value: string) => absolute(value, dirname(resolve(file)), defaults.home)
+  const door = doors(ssh, path, defaults)
+  const usual = ssh.jump === undefined ? undefined : jumpsOf(ssh.jump, door)
   const host = ([name, it]: [string, Written['hosts'][string]]): Host => {
-    const key = it.key ?? ssh.key
+    const jump = it.jump === undefined ? usual : jumpsOf(it.jump, door)
+    const own = door(name, { ...it, port: it.port ?? ssh.port, knownHosts: it.knownHosts ?? ssh.knownHosts })
+    const unsaid = [...own.unsaid, ...(jump === undefined ? (['jump'] as const) : [])]
     return {
-      name,
+      ...own,
       role: it.role,
-      address: it.address,
-      port: it.port ?? ssh.port ?? 22,
       nodeIP: it.nodeIP ?? it.address,
-      user: it.user ?? ssh.user ?? defaults.user,
       become: it.become ?? ssh.become ?? 'sudo',
-      knownHosts: path(it.knownHosts ?? ssh.knownHosts ?? '~/.ssh/known_hosts'),
-      ...(key ? { key: path(key) } : {}),
-      ...(it.hostKey ? { hostKey: it.hostKey } : {}),
+      unsaid,
+      ...(jump ? { jump } : {}),
       ...(ssh.password ? { password: new Secret(ssh.password) } : {}),
     }
   }
@@ -76,36 +77,65 @@ function inventoryOf(file: string, written: Written, defaults: Defaults): Invent
   }
 }
 
+type WrittenDoor = Exclude<Exclude<Written['ssh']['jump'], string | undefined>, readonly unknown[]>
+type DoorOf = (name: string, it: WrittenDoor) => Door & { readonly unsaid: NonNullable<Door['unsaid']> }
+
+/** Fills in a door from the `ssh` block. A bastion shares user, key and known_hosts file with the hosts, but not their port. */
+function doors(ssh: Written['ssh'], path: (value: string) => string, defaults: Defaults): DoorOf {
+  return (name, it) => {
+    const key = it.key ?? ssh.key
+    const knownHosts = it.knownHosts ?? ssh.knownHosts
+    const silent = { user: it.user ?? ssh.user, port: it.port, knownHosts }
+    return {
+      name,
+      address: it.address,
+      port: it.port ?? 22,
+      user: it.user ?? ssh.user ?? defaults.user,
+      knownHosts: path(knownHosts ?? '~/.ssh/known_hosts'),
+      unsaid: (['user', 'port', 'knownHosts'] as const).filter((what) => silent[what] === undefined),
+      ...(key ? { key: typeof key === 'string' ? path(key) : key.map(path) } : {}),
+      ...(it.hostKey ? { hostKey: it.hostKey } : {}),
+      ...(it.password ? { password: new Secret(it.password) } : {}),
+    }
+  }
+}
+
+/** `none` is no bastion, whatever ~/.ssh/config says. */
+function jumpsOf(written: NonNullable<Written['ssh']['jump']>, door: DoorOf): Door[] {
+  const all = typeof written === 'string' || !Array.isArray(written) ? [written] : written
+  return all
+    .flatMap((it): WrittenDoor[] =>
+      typeof it !== 'string' ? [it] : it === 'none' ? [] : it.split(',').flatMap((word) => parseJump(word) ?? []),
+    )
+    .map((it) => door(`bastion ${it.address}`, it))
+}
+
 /** Paths are relative to the inventory; ~ is the user's home. */
 function absolute(path: string, base: string, home: string): string {
   if (path === '~' || path.startsWith('~/')) return join(home, path.slice(1))
   return isAbsolute(path) ? path : resolve(base, path)
 }
 
-/** Files that are named have to be there. Each is told once, where it is named. */
+/** Files that are named have to be there. Each is told once, where it is named. A key may lie in the agent, and here only its .pub. */
 function files(inventory: Inventory, written: Written, yaml: Yaml): Trouble[] {
   const told = new Set<string>()
   return inventory.hosts.flatMap((host) =>
     (['key', 'knownHosts'] as const).flatMap((what): Trouble[] => {
-      const path = host[what]
       const own = written.hosts[host.name]?.[what] !== undefined
       const named = own ? ['hosts', host.name, what] : ['ssh', what]
-      if (
-        path === undefined ||
-        (!own && written.ssh[what] === undefined) ||
-        told.has(`${named} ${path}`) ||
-        readable(path)
-      )
-        return []
-      told.add(`${named} ${path}`)
-      return [
-        {
-          code: 'FILE_NOT_FOUND',
-          message: `${named.join('.')}: ${path} does not exist or cannot be read`,
-          where: yaml.at(named),
-          fix: 'correct the path; it is relative to the inventory',
-        },
-      ]
+      if (!own && written.ssh[what] === undefined) return []
+      return [host[what] ?? []].flat().flatMap((path, i): Trouble[] => {
+        if (told.has(`${named} ${path}`) || readable(path) || (what === 'key' && readable(`${path}.pub`))) return []
+        told.add(`${named} ${path}`)
+        return [
+          {
+            code: 'FILE_NOT_FOUND',
+            message: `${named.join('.')}: ${path} does not exist or cannot be read`,
+            where: yaml.at(Array.isArray(host[what]) ? [...named, i] : named),
+            fix: 'correct the path; it is relative to the inventory',
+          },
+        ]
+      })
     }),
   )
 }

@@ -8,7 +8,8 @@ import { knownKeys, type Rule } from './schema.ts'
 type Issue = z.core.$ZodIssue
 
 /** What zod found, in the words of a user, each at its place in the file. */
-export function troublesOf(issues: readonly Issue[], yaml: Yaml): Trouble[] {
+export function troublesOf(found: readonly Issue[], yaml: Yaml): Trouble[] {
+  const issues = found.flatMap(chosen)
   const unknown = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys' ? issue.keys.map((key) => unknownKey(issue.path, key, yaml)) : [],
   )
@@ -20,6 +21,13 @@ export function troublesOf(issues: readonly Issue[], yaml: Yaml): Trouble[] {
     return [value(issue, yaml)]
   })
   return [...unknown.map((u) => u.trouble), ...others]
+}
+
+/** Of a value that may be of several forms: the faults in the form that was meant. */
+function chosen(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.find((faults) => !faults.some((it) => it.code === 'invalid_type' && it.path.length === 0))
+  return meant ? meant.map((it) => ({ ...it, path: [...issue.path, ...it.path] })).flatMap(chosen) : [issue]
 }
 
 function unknownKey(path: readonly PropertyKey[], key: string, yaml: Yaml): { trouble: Trouble; meant: string } {
@@ -79,7 +87,13 @@ function value(issue: Issue, yaml: Yaml): Trouble {
   if (issue.code === 'too_big') return wrong(`at most ${issue.maximum}`)
   if (issue.code === 'too_small')
     return issue.origin === 'string' ? wrong('something: it is empty') : wrong(`at least ${issue.minimum}`)
-  if (issue.code !== 'invalid_type') return wrong(`of another form: ${issue.message}`)
+  const wanted =
+    issue.code === 'invalid_type'
+      ? [issue.expected]
+      : issue.code === 'invalid_union'
+        ? issue.errors.flat().flatMap((it) => (it.code === 'invalid_type' && it.path.length === 0 ? [it.expected] : []))
+        : []
+  if (wanted.length === 0) return wrong(`of another form: ${issue.message}`)
   const kinds: Record<string, string> = {
     string: 'text',
     int: 'a whole number',
@@ -89,6 +103,6 @@ function value(issue: Issue, yaml: Yaml): Trouble {
     array: 'a list',
   }
   const written = yaml.written(issue.path)
-  const quoted = issue.expected === 'string' && written !== undefined ? `write it in quotes: "${written}"` : undefined
-  return wrong(kinds[issue.expected] ?? issue.expected, quoted)
+  const quoted = wanted.includes('string') && written !== undefined ? `write it in quotes: "${written}"` : undefined
+  return wrong(wanted.map((kind) => kinds[kind] ?? kind).join(' or '), quoted)
 }

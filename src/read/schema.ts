@@ -2,6 +2,7 @@ import { valid } from 'semver'
 import { z } from 'zod'
 import { cidrText, familyOf, isIp, networkOf, parseCidr, rangeOf, sizeOf } from '../model/cidr.ts'
 import type { Code } from '../model/codes.ts'
+import { parseJump } from '../model/jump.ts'
 
 /** The Kubernetes minors that k8snet deploys. Which patch of them, the bundle says. */
 export const supported = ['1.35', '1.36', '1.37'] as const
@@ -119,12 +120,35 @@ const fingerprint = (value: string) =>
   /^SHA256:[A-Za-z0-9+/]{43}$/.test(value)
     ? undefined
     : wrong(`${value} is no fingerprint`, 'write it as ssh-keygen -lf prints it: SHA256: and 43 characters')
-const access = {
+const path = text('A path')
+const door = {
   user: text('The user to log in as').optional(),
-  key: text('Path of the private key; the SSH agent is asked where none is named').optional(),
+  key: z
+    .union([path, z.array(path).min(1)])
+    .describe('Path of the private key, or several; the agent and the usual keys where none is named')
+    .optional(),
   port: port.describe('Port of sshd; 22').optional(),
-  become: z.enum(['sudo', 'none']).describe('How to become root; sudo').optional(),
   knownHosts: text('Path of the known_hosts file; ~/.ssh/known_hosts').optional(),
+}
+const hostKey = text('Fingerprint of the host key: SHA256:…', fingerprint).optional()
+const jumpWords = text('[user@]host[:port], several with commas between them, or none', (value) =>
+  value === 'none' || value.split(',').every((word) => parseJump(word) !== null)
+    ? undefined
+    : wrong(`${value} is no bastion`, 'write it as [user@]host[:port]'),
+)
+const bastion = z.strictObject({
+  address: text('How SSH reaches the bastion: an IP address or a name', reach),
+  hostKey,
+  password: text('Password to log in to the bastion with; better is a key').optional(),
+  ...door,
+})
+const jump = z
+  .union([jumpWords, bastion, z.array(z.union([jumpWords, bastion]))])
+  .describe('The bastion on the way to the hosts, or several, the first one first')
+const access = {
+  ...door,
+  become: z.enum(['sudo', 'doas', 'none']).describe('How to become root; sudo').optional(),
+  jump: jump.optional(),
 }
 
 const cluster = z.strictObject({
@@ -156,7 +180,7 @@ const host = z.strictObject({
     'The IPv4 address that the nodes use between them; address where nothing is said',
     nodeAddress,
   ).optional(),
-  hostKey: text('Fingerprint of the host key: SHA256:…', fingerprint).optional(),
+  hostKey,
   ...access,
 })
 
@@ -177,13 +201,20 @@ export function inventorySchema(): object {
 
 /** The keys that may stand at a path of an inventory. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {
-  let at: unknown = inventory
-  for (const key of path) {
-    at = bare(at)
-    at = at instanceof z.ZodObject ? at.shape[String(key)] : at instanceof z.ZodRecord ? at.valueType : undefined
-  }
-  const found = bare(at)
-  return found instanceof z.ZodObject ? Object.keys(found.shape) : []
+  let at = choices(inventory)
+  for (const key of path) at = at.flatMap((it) => inside(it, key)).flatMap(choices)
+  return at.flatMap((it) => (it instanceof z.ZodObject ? Object.keys(it.shape) : []))
+}
+
+function inside(schema: unknown, key: PropertyKey): unknown[] {
+  if (schema instanceof z.ZodObject) return [schema.shape[String(key)]]
+  if (schema instanceof z.ZodRecord) return [schema.valueType]
+  return schema instanceof z.ZodArray ? [schema.element] : []
+}
+
+function choices(schema: unknown): unknown[] {
+  const it = bare(schema)
+  return it instanceof z.ZodUnion ? it.options.flatMap(choices) : [it]
 }
 
 function bare(schema: unknown): unknown {

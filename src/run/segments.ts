@@ -1,8 +1,9 @@
+import { canLockOut } from '../actions/index.ts'
 import type { Item } from './script.ts'
 
-/** Consecutive items that travel together: scripts, files and images each go their own way. */
+/** Consecutive items that travel together: scripts, files and images each go their own way; so does what can lock out. */
 export interface Segment {
-  readonly way: 'script' | 'files' | 'images'
+  readonly way: 'script' | 'guarded' | 'files' | 'images'
   readonly items: Item[]
 }
 
@@ -21,5 +22,5 @@ export function segmentsOf(items: readonly Item[]): Segment[] {
 function wayOf({ action }: Item): Segment['way'] {
   if (action.kind === 'upload' && !action.remove) return 'files'
   if (action.kind === 'image' && !action.remove) return 'images'
-  return 'script'
+  return canLockOut(action) ? 'guarded' : 'script'
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { show } from '../actions/index.ts'
-import { changedStatus } from '../actions/kind.ts'
 import type { Emit } from '../model/event.ts'
 import type { HostStage } from '../model/plan.ts'
 import type { Hands } from '../model/ports.ts'
 import type { Sh } from '../model/shell.ts'
-import { exits, Failure, type Trouble } from '../model/trouble.ts'
+import { Failure } from '../model/trouble.ts'
 import { actionsOf } from '../plan/make.ts'
+import { actionFailed, stopped } from './failed.ts'
+import { guarded } from './guarded.ts'
 import { applyScript, type Item, type Outcome, readOutcome, stopScript } from './script.ts'
 import { type Segment, segmentsOf } from './segments.ts'
 import { type Store, sendFiles, sendImages } from './transfer.ts'
@@ -22,100 +23,117 @@ export interface Means {
   readonly signal: AbortSignal
   /** Takes what must not be seen out of a text. */
   readonly mask: (text: string) => string
+  /** How long a host that went away is waited for; 90 s */
+  readonly patienceMs?: number
+  /** How long a change that can lock out stands unconfirmed before the host takes it back; 60 s */
+  readonly confirmSeconds?: number
 }
 
-/** Carries out one stage on one host, segment by segment. Throws a Failure that names the step and shows what it printed. */
-export async function runStage(stage: HostStage, hands: Hands, means: Means): Promise<void> {
+/** What was done so far; it is counted while it happens, so that it is known of a stage that fails, too. */
+export interface Done {
+  /** Changes; waiting is none. */
+  actions: number
+}
+
+/** One host's stage on its way. */
+export interface Task {
+  readonly stage: HostStage
+  readonly hands: Hands
+  readonly means: Means
+  readonly done: Done
+  readonly items: readonly Item[]
+  /** The ids of the items that have ended, well or not. */
+  readonly ended: Set<string>
+}
+
+/**
+ * Carries out one stage on one host, segment by segment. Throws a Failure that names the step and shows what it printed, or
+ * INTERRUPTED with what is not done, once the action under way has ended.
+ */
+export async function runStage(stage: HostStage, hands: Hands, means: Means, done: Done): Promise<void> {
   const items: Item[] = actionsOf(stage).map(({ step, action }) => ({
     id: randomBytes(4).toString('hex'),
     step,
     action,
   }))
-  for (const segment of segmentsOf(items)) {
-    means.signal.throwIfAborted()
-    await (segment.way === 'script'
-      ? runScript(stage, segment.items, hands, means)
-      : transfer(stage, segment, hands, means))
+  const task: Task = { stage, hands, means, done, items, ended: new Set() }
+  try {
+    for (const { way, items: some } of segmentsOf(items)) {
+      if (means.signal.aborted) throw stopped(task)
+      if (way === 'script') await followScript(task, some, applyScript(means.prelude, some))
+      else if (way === 'guarded') await guarded(task, some)
+      else await transfer(task, way, some)
+    }
+  } catch (error) {
+    throw error instanceof Failure && error.troubles[0]?.code === 'INTERRUPTED' ? stopped(task) : error
   }
 }
 
-async function runScript(stage: HostStage, items: readonly Item[], hands: Hands, means: Means): Promise<void> {
+/** Runs a script made of the items on the host, tells of each as it begins and ends, and holds it to its end. */
+export async function followScript(task: Task, items: readonly Item[], script: Sh): Promise<void> {
+  const { hands, means } = task
   const byId = new Map(items.map((item) => [item.id, item]))
   let failed: Outcome | undefined
-  let done = 0
-  const stop = () => void hands.change(stopScript).catch(() => undefined)
-  means.signal.addEventListener('abort', stop, { once: true })
-  const reply = await hands.change(applyScript(means.prelude, items), {
-    timeoutMs: 1000 * (60 + items.reduce((sum, item) => sum + secondsOf(item), 0)),
-    onLine: (line) => {
-      const begun = line.startsWith('@begin ') ? byId.get(line.slice(7)) : undefined
-      if (begun) tell(stage, begun, means)
-      const outcome = readOutcome(line)
-      if (outcome?.status === 0) done += 1
-      else if (outcome) failed = outcome
-    },
-  })
-  means.signal.removeEventListener('abort', stop)
-  if (failed) throw actionFailed(stage, byId.get(failed.id)!, failed.status, failed.output, means)
-  if (reply.code === 0 && done < items.length) means.signal.throwIfAborted()
-  if (reply.code !== 0 || done !== items.length)
-    throw actionFailed(stage, items[done] ?? items[0]!, reply.code, reply.err, means)
+  let began = 0
+  const onLine = (line: string) => {
+    const begun = line.startsWith('@begin ') ? byId.get(line.slice(7)) : undefined
+    if (begun) {
+      began = performance.now()
+      tell(task, begun.step, show(begun.action).summary)
+      // The hands pass the user's interruption on; a script that was only just starting may have missed it.
+      if (means.signal.aborted) hands.change(stopScript).catch(() => undefined)
+    }
+    if (line.startsWith('@note ')) means.emit({ type: 'note', text: `${task.stage.host.name}: ${line.slice(6)}` })
+    const outcome = readOutcome(line)
+    const item = outcome && byId.get(outcome.id)
+    if (!outcome || !item) return
+    task.ended.add(item.id)
+    if (outcome.status !== 0) failed = outcome
+    else if (item.action.kind !== 'wait') task.done.actions += 1
+    tellEnd(task, item.step, show(item.action).summary, began, outcome.status === 0)
+  }
+  const timeoutMs = 1000 * (60 + items.reduce((sum, item) => sum + secondsOf(item), 0))
+  const reply = await hands.run(script, { timeoutMs, signal: means.signal, onLine })
+  if (failed) throw await actionFailed(task, byId.get(failed.id)!, failed.status, failed.output)
+  const left = items.filter(({ id }) => !task.ended.has(id))
+  if (reply.code === 0 && left.length === 0) return
+  if (reply.code === 0 && means.signal.aborted) throw stopped(task)
+  const said = `${reply.out}\n${reply.err}`.split('\n').filter((line) => !/^@(begin|done|failed|note) /.test(line))
+  throw await actionFailed(task, left[0] ?? items[0]!, reply.code, said.join('\n'))
 }
 
-async function transfer(stage: HostStage, { way, items }: Segment, hands: Hands, means: Means): Promise<void> {
-  const [send, what] = way === 'files' ? [sendFiles, 'files'] : [sendImages, 'images']
+async function transfer(task: Task, way: 'files' | 'images', items: Segment['items']): Promise<void> {
+  const { stage, hands, means } = task
+  const host = stage.host.name
+  const first = items[0]!
   await means.uploads.run(async () => {
-    means.emit({
-      type: 'action',
-      stage: stage.stage,
-      host: stage.host.name,
-      step: items[0]!.step,
-      summary: `send ${items.length} ${what}`,
-    })
+    if (means.signal.aborted) throw stopped(task)
+    const summary = `send ${items.length} ${way}`
+    const began = performance.now()
+    tell(task, first.step, summary)
+    const send = way === 'files' ? sendFiles : sendImages
     const reply = await send(hands, means.prelude, items, means.store, {
       signal: means.signal,
-      onBytes: (sent, total) => means.emit({ type: 'bytes', stage: stage.stage, host: stage.host.name, sent, total }),
+      onBytes: (sent, total) => means.emit({ type: 'bytes', stage: stage.stage, host, sent, total }),
     })
-    if (reply.code !== 0) throw actionFailed(stage, items[0]!, reply.code, reply.err, means)
+    tellEnd(task, first.step, summary, began, reply.code === 0)
+    if (reply.code !== 0) throw await actionFailed(task, first, reply.code, reply.err)
+    task.done.actions += items.length
+    for (const { id } of items) task.ended.add(id)
   }, stage.host.role === 'control-plane')
 }
 
-function tell(stage: HostStage, { step, action }: Item, { emit }: Means): void {
-  emit({ type: 'action', stage: stage.stage, host: stage.host.name, step, summary: show(action).summary })
+function tell({ stage, means }: Task, step: string, summary: string): void {
+  means.emit({ type: 'action', stage: stage.stage, host: stage.host.name, step, summary })
 }
 
-function actionFailed(
-  stage: HostStage,
-  { step, action }: Item,
-  status: number,
-  output: string,
-  { mask }: Means,
-): Failure {
-  const { summary } = show(action)
-  const where = `${stage.host.name}: ${step}`
-  const trouble: Trouble =
-    status === changedStatus
-      ? {
-          code: 'HOST_CHANGED',
-          message: `${summary}: it is no longer as it was when the plan was made`,
-          where,
-          fix: 'run the command again: it plans from what is there now',
-        }
-      : {
-          code: 'ACTION_FAILED',
-          message: `${summary}: ended with status ${status}`,
-          where,
-          evidence: lastLines(summary, mask(output)),
-        }
-  return new Failure(exits.someHosts, trouble)
-}
-
-/** The last lines that were printed, oldest first. */
-function lastLines(source: string, output: string): { source: string; line: string }[] {
-  const lines = output.trimEnd().split('\n').slice(-8)
-  return lines.filter((line) => line.trim() !== '').map((line) => ({ source, line }))
+function tellEnd({ stage, means }: Task, step: string, summary: string, began: number, well: boolean): void {
+  const ms = performance.now() - began
+  const outcome = well ? 'done' : 'failed'
+  means.emit({ type: 'done', stage: stage.stage, host: stage.host.name, step, summary, ms, outcome })
 }
 
 function secondsOf({ action }: Item): number {
+  if (action.kind === 'package') return 900
   return action.kind === 'exec' || action.kind === 'wait' ? action.timeoutSeconds : 20
 }

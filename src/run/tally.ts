@@ -3,9 +3,9 @@ import type { Host } from '../model/inventory.ts'
 import type { Stage } from '../model/plan.ts'
 import type { HostResult } from '../model/report.ts'
 import { Failure, type Trouble } from '../model/trouble.ts'
+import type { Done } from './stage.ts'
 
 interface End {
-  readonly host: Host
   readonly stage: string
   readonly outcome: HostResult['outcome']
   readonly actions: number
@@ -16,61 +16,62 @@ interface End {
 
 /** Keeps the score of a run: what each task did, how long it took, why it failed. */
 export interface Tally {
-  /** Runs one host's stage after what it needs; resolves with whether it went well, and never throws. */
+  /**
+   * Runs one host's stage after what it needs; resolves with whether it went well, and never throws. The work resolves with how
+   * many changes it made, and counts them in `done` where that is to be known of a failed one, too.
+   */
   task(
     stage: Stage,
     host: Host,
     needs: readonly Promise<boolean>[],
     emit: Emit,
-    work: () => Promise<number>,
+    work: (done: Done) => Promise<number>,
   ): Promise<boolean>
   stages(): { name: string; ms: number }[]
-  readonly ends: readonly End[]
+  /** What became of a host so far. */
+  result(host: Host): HostResult
 }
 
 export function tally(clock: () => number): Tally {
-  const ends: End[] = []
+  const ends = new Map<Host, End[]>()
+  const spans = new Map<string, { from: number; to: number }>()
   return {
-    ends,
     async task(stage, host, needs, emit, work) {
       const met = (await Promise.all(needs)).every(Boolean)
       const from = clock()
-      const end = met ? await attempt(work) : { outcome: 'skipped' as const, actions: 0, error: skipped(stage, host) }
-      ends.push({ host, stage: stage.name, from, to: clock(), ...end })
-      const ms = clock() - from
-      emit({
-        type: 'end',
-        stage: stage.name,
-        host: host.name,
-        ms,
-        outcome: end.outcome,
-        ...(end.error && { error: end.error }),
-      })
-      return end.outcome === 'changed' || end.outcome === 'unchanged'
+      const end = met
+        ? await attempt(host, work)
+        : { outcome: 'skipped' as const, actions: 0, error: skipped(stage, host) }
+      const to = clock()
+      const own = ends.get(host) ?? []
+      ends.set(host, own)
+      own.push({ stage: stage.name, from, to, ...end })
+      const span = spans.get(stage.name) ?? { from, to }
+      spans.set(stage.name, { from: Math.min(span.from, from), to: Math.max(span.to, to) })
+      const { outcome, error } = end
+      emit({ type: 'end', stage: stage.name, host: host.name, ms: to - from, outcome, ...(error && { error }) })
+      return outcome === 'changed' || outcome === 'unchanged'
     },
-    stages() {
-      const names = [...new Set(ends.map(({ stage }) => stage))]
-      return names.map((name) => {
-        const these = ends.filter(({ stage }) => stage === name)
-        return { name, ms: Math.max(...these.map(({ to }) => to)) - Math.min(...these.map(({ from }) => from)) }
-      })
-    },
+    stages: () => [...spans].map(([name, { from, to }]) => ({ name, ms: to - from })),
+    result: (host) => resultOf(host, ends.get(host) ?? []),
   }
 }
 
-/** What became of each host over all its stages; the first error counts. */
-export function hostResults(hosts: readonly Host[], { ends }: Tally): HostResult[] {
-  return hosts.map((host) => {
-    const own = ends.filter((end) => end.host === host)
-    const error = own.find(({ outcome }) => outcome === 'failed')?.error ?? own.find(({ error: any }) => any)?.error
-    return {
-      name: host.name,
-      outcome: worst(own.map(({ outcome }) => outcome)),
-      actions: own.reduce((sum, { actions }) => sum + actions, 0),
-      ms: own.reduce((sum, { from, to }) => sum + to - from, 0),
-      ...(error && { error }),
-    }
-  })
+/** What became of each host. */
+export function hostResults(hosts: readonly Host[], counts: Tally): HostResult[] {
+  return hosts.map((host) => counts.result(host))
+}
+
+/** What became of a host over all its stages; the first error counts. */
+function resultOf({ name }: Host, own: readonly End[]): HostResult {
+  const error = own.find(({ outcome }) => outcome === 'failed')?.error ?? own.find(({ error: any }) => any)?.error
+  return {
+    name,
+    outcome: worst(own.map(({ outcome }) => outcome)),
+    actions: own.reduce((sum, { actions }) => sum + actions, 0),
+    ms: own.reduce((sum, { from, to }) => sum + to - from, 0),
+    ...(error && { error }),
+  }
 }
 
 function worst(outcomes: readonly HostResult['outcome'][]): HostResult['outcome'] {
@@ -78,21 +79,28 @@ function worst(outcomes: readonly HostResult['outcome'][]): HostResult['outcome'
 }
 
 async function attempt(
-  work: () => Promise<number>,
+  host: Host,
+  work: (done: Done) => Promise<number>,
 ): Promise<{ outcome: HostResult['outcome']; actions: number; error?: Trouble }> {
+  const done: Done = { actions: 0 }
   try {
-    const actions = await work()
+    const actions = await work(done)
     return { outcome: actions > 0 ? 'changed' : 'unchanged', actions }
   } catch (error) {
-    return { outcome: 'failed', actions: 0, error: troubleOf(error) }
+    return { outcome: 'failed', actions: done.actions, error: troubleOf(error, host) }
   }
 }
 
-function troubleOf(error: unknown): Trouble {
+function troubleOf(error: unknown, { name: where }: Host): Trouble {
   if (error instanceof Failure) return error.troubles[0]!
   if (error instanceof Error && error.name === 'AbortError')
-    return { code: 'INTERRUPTED', message: 'stopped by the user' }
-  return { code: 'DEFECT', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+    return {
+      code: 'INTERRUPTED',
+      message: 'stopped by the user',
+      where,
+      fix: 'run the command again: it goes on from what is there',
+    }
+  return { code: 'DEFECT', message: error instanceof Error ? (error.stack ?? error.message) : String(error), where }
 }
 
 function skipped(stage: Stage, host: Host): Trouble {

@@ -52,7 +52,7 @@ export function sendImages(
 
 /** What takes the bytes in, with every item in the journal first. */
 function script(prelude: Sh, items: readonly Item[], work: readonly Sh[]): Sh {
-  return [prelude, 'set -e', ...items.map(journalLine), ...work].join('\n')
+  return [prelude, 'set -e', 'take_over /run/k8snet/transfer.lock', ...items.map(journalLine), ...work].join('\n')
 }
 
 function place({ artifact, path, mode, was, sha256 }: UploadAction): Sh {

@@ -7,3 +7,17 @@ export function onAbort(signal: AbortSignal | undefined, act: () => void): () =>
   signal.addEventListener('abort', act, { once: true })
   return () => signal.removeEventListener('abort', act)
 }
+
+/** Waits, but not longer than until the signal is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      clearTimeout(timer)
+      leave()
+      resolve()
+    }
+    const timer = setTimeout(go, ms)
+    const leave = onAbort(signal, go)
+    if (signal?.aborted) go()
+  })
+}

@@ -1,26 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type { Client, ClientChannel } from 'ssh2'
+import type { ClientChannel } from 'ssh2'
 import type { Reply } from '../model/fact.ts'
-import type { Host } from '../model/inventory.ts'
 import type { LookOptions } from '../model/ports.ts'
 import type { Sh } from '../model/shell.ts'
 import { exits, Failure } from '../model/trouble.ts'
 import { onAbort } from './abort.ts'
-import { brokenTrouble, failure, interrupted } from './fault.ts'
+import { admit, retrying, startOf } from './become.ts'
+import { brokenTrouble, failure, interrupted, sourceFailed } from './fault.ts'
 import { frame, framed, lines, oneLine } from './frame.ts'
-import type { Slots } from './slots.ts'
-
-/** One connection, as an exec needs it. */
-export interface Link {
-  readonly host: Host
-  readonly client: Client
-  readonly slots: Slots
-  /** Aborted when the connection is gone. */
-  readonly gone: AbortSignal
-  /** Why it is gone, as ssh2 said it. */
-  readonly cause: () => string | undefined
-}
+import type { Link } from './link.ts'
 
 /** What to run as root. */
 export interface Job {
@@ -29,8 +18,23 @@ export interface Job {
   readonly script: Sh
   /** The script's stdin; without it, /dev/null. */
   readonly data?: Readable
+  readonly talk?: Talk
   readonly timeoutMs: number
   readonly options: LookOptions & { readonly onBytes?: (sent: number) => void }
+}
+
+/** A script that is talked to: its stdin stays open until its output has come to an end. In place of `data`. */
+export interface Talk {
+  /** Goes into stdin first. */
+  readonly body: Buffer
+  /** Gets stdout as it comes. */
+  take(chunk: Buffer): void
+  /** Has what came so far come to an end? Then the reply is given at once. */
+  ended(): boolean
+  /** What is said then. */
+  bye(): string
+  /** When it is aborted, `stop` is said. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** More output than this of one stream is no answer. */
@@ -40,14 +44,30 @@ const lingerMs = 5000
 /** sshd frees a session a little after its channel is closed, so a refused channel is asked for again. */
 const reopenMs = 200
 
-/** Runs a job in one exec and gives its reply. Throws Failure: CONNECTION_LOST, TIMEOUT, SUDO_FAILED, LOOK_FAILED, INTERRUPTED. */
-export function exec(link: Link, job: Job): Promise<Reply> {
+/**
+ * Runs a job in one exec and gives its reply; where sudo or doas turn out to want a password or a terminal, in a second one.
+ * Throws Failure: CONNECTION_LOST, TIMEOUT, SUDO_FAILED, LOOK_FAILED, INTERRUPTED.
+ */
+export async function exec(link: Link, job: Job): Promise<Reply> {
+  // Data can be sent once only, so the way to root has to be known before.
+  const proof: Job = { name: job.name, script: ':', timeoutMs: job.timeoutMs, options: {} }
+  try {
+    if (job.data && !link.become.proven) await exec(link, proof)
+    return await (job.data ? execOnce(link, job) : retrying(link.become, () => execOnce(link, job)))
+  } catch (error) {
+    job.data?.destroy()
+    throw error
+  }
+}
+
+function execOnce(link: Link, job: Job): Promise<Reply> {
   const { host, client } = link
   const { signal, onLine, onBytes } = job.options
   const nonce = randomBytes(12).toString('hex')
   const toLines = onLine && lines(onLine)
-  const out = frame(nonce, toLines?.feed)
+  const out = frame(nonce, job.talk?.take ?? toLines?.feed)
   const err = frame(nonce)
+  const start = startOf(link.become, nonce, shellFor(job))
 
   return new Promise((resolve, reject) => {
     let waitingFor = 'a free channel'
@@ -88,7 +108,7 @@ export function exec(link: Link, job: Job): Promise<Reply> {
         { begun, status, signal: signalName, said, err: err.bytes().toString('utf8') },
         link.cause(),
       )
-      fail(new Failure(trouble.code === 'SUDO_FAILED' ? exits.unreachable : exits.someHosts, trouble))
+      fail(new Failure(trouble.code === 'SUDO_FAILED' ? exits.unreachable : exits.someHosts, trouble, { cause: said }))
     }
     const timer = setTimeout(() => {
       const last = out.bytes().toString('utf8').trimEnd().split('\n').at(-1)
@@ -123,7 +143,7 @@ export function exec(link: Link, job: Job): Promise<Reply> {
         retry = setTimeout(open, reopenMs)
       }
       try {
-        client.exec(commandOf(host, job), opened)
+        client.exec(start.command, opened)
       } catch {
         opening = false
         broken(null, null)
@@ -131,11 +151,13 @@ export function exec(link: Link, job: Job): Promise<Reply> {
     }
     const run = (stream: ClientChannel) => {
       channel = stream
-      waitingFor = 'the end of the script'
+      waitingFor = start.ready ? `${link.become.tool} to let ${host.user} in` : 'the end of the script'
       let exit: { status: number | null; signal: string | null } = { status: null, signal: null }
       let open = 2
       const take = (to: typeof out) => (chunk: Buffer) => {
         to.feed(chunk)
+        if (out.boot !== '') link.boot = out.boot
+        if (job.talk?.ended()) return done()
         if (to.size > mostOutput)
           fail(failure(exits.someHosts, 'LOOK_FAILED', host, `${job.name} printed more than 64 MiB`))
         else if (out.state === 'ended' && err.state === 'ended') done()
@@ -143,6 +165,10 @@ export function exec(link: Link, job: Job): Promise<Reply> {
       const done = () => {
         if (settled) return
         toLines?.end()
+        if (job.talk?.ended()) {
+          link.parting.add(stream)
+          stream.end(job.talk.bye())
+        }
         settle(() =>
           resolve({ out: out.bytes().toString('utf8'), err: err.bytes().toString('utf8'), code: out.status }),
         )
@@ -158,15 +184,28 @@ export function exec(link: Link, job: Job): Promise<Reply> {
         exit = { status, signal: name ?? null }
       })
       stream.once('close', () => {
+        link.parting.delete(stream)
         free()
         closed()
       })
       stream.stderr.once('end', closed)
       stream.on('error', () => {})
-      feed(stream)
+      const go = () => {
+        waitingFor = 'the end of the script'
+        feed(stream)
+      }
+      admit(client, stream, start, link.become, { go, fail })
     }
     const feed = (stream: ClientChannel) => {
-      const { data } = job
+      const { data, talk } = job
+      if (talk) {
+        stream.write(oneLine(framed(job.script, nonce, 'data')))
+        stream.write(talk.body)
+        const stop = () => stream.write('stop\n')
+        if (talk.signal?.aborted) stop()
+        else leaves.push(onAbort(talk.signal, stop))
+        return
+      }
       if (!data) return void stream.end(framed(job.script, nonce, 'null'))
       stream.write(oneLine(framed(job.script, nonce, 'data')))
       let sent = 0
@@ -189,18 +228,7 @@ export function exec(link: Link, job: Job): Promise<Reply> {
   })
 }
 
-function commandOf(host: Host, job: Job): Sh {
-  const shell = job.data ? `/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'` : '/bin/sh -s'
-  return host.become === 'none' || host.user === 'root' ? shell : `sudo -n -H ${shell}`
-}
-
-function sourceFailed(host: Host, error: Error): Failure {
-  if (error instanceof Failure) return error
-  const missing = 'code' in error && (error.code === 'ENOENT' || error.code === 'EACCES')
-  return failure(
-    exits.someHosts,
-    missing ? 'FILE_NOT_FOUND' : 'ACTION_FAILED',
-    host,
-    `what was to be sent cannot be read: ${error.message}`,
-  )
+/** The root shell that reads the job's script from its stdin. */
+function shellFor(job: Job): Sh {
+  return job.data || job.talk ? `/bin/sh -c 'IFS= read -r s; eval "$(printf %b "$s")"'` : '/bin/sh -s'
 }

@@ -2,7 +2,7 @@ import type { Sh } from '../model/shell.ts'
 
 /**
  * How a script's own output is told from everything else on the wire. A login shell may print before it, and a link may break
- * in the middle: only what stands between `NONCE<` and `NONCE> STATUS` is the answer, and without the second there is none.
+ * in the middle: only what stands between `NONCE<BOOT` and `NONCE> STATUS` is the answer, and without the second there is none.
  */
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -10,7 +10,9 @@ const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 export function framed(script: Sh, nonce: string, stdin: 'null' | 'data'): Sh {
   const mark = (sign: string, rest: string) => `printf '%s%s%s\\n' ${nonce} '${sign}' ${rest}`
   return `PATH=${path}; LC_ALL=C; export PATH LC_ALL; umask 022; cd /
-${mark('<', "''")} >&2; ${mark('<', "''")}
+{ read -r k8snet_init </proc/1/stat; read -r k8snet_boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+set -- \${k8snet_init##*) }; k8snet_boot=$k8snet_boot.\${20-}
+${mark('<', "''")} >&2; ${mark('<', '"$k8snet_boot"')}
 ( :
 ${script}
 )${stdin === 'null' ? ' </dev/null' : ''}
@@ -29,6 +31,11 @@ export interface Frame {
   readonly state: 'before' | 'inside' | 'ended'
   /** The exit status, once ended. */
   readonly status: number
+  /**
+   * What stood in the first mark: on stdout which boot of the host this is, else nothing. That is the boot id, and when the first
+   * process started (proc(5), stat, 22): a container that is restarted keeps the boot id.
+   */
+  readonly boot: string
   /** What came between the marks. */
   readonly bytes: () => Buffer
   /** The last of what came before the first mark: what a login shell or sudo said. */
@@ -37,13 +44,14 @@ export interface Frame {
 }
 
 export function frame(nonce: string, onBytes?: (chunk: Buffer) => void): Frame {
-  const begin = Buffer.from(`${nonce}<\n`)
+  const begin = Buffer.from(`${nonce}<`)
   const end = Buffer.from(`${nonce}> `)
   const kept: Buffer[] = []
   let state: Frame['state'] = 'before'
   let junk = Buffer.alloc(0)
   let carry = Buffer.alloc(0)
   let status = -1
+  let boot = ''
   let size = 0
 
   const keep = (chunk: Buffer) => {
@@ -68,8 +76,15 @@ export function frame(nonce: string, onBytes?: (chunk: Buffer) => void): Frame {
           carry = Buffer.from(rest.subarray(cut))
           return
         }
+        const eol = rest.indexOf('\n', at + begin.length)
+        if (eol < 0) {
+          drop(rest.subarray(0, at))
+          carry = Buffer.from(rest.subarray(at))
+          return
+        }
         drop(rest.subarray(0, at))
-        rest = rest.subarray(at + begin.length)
+        boot = rest.toString('latin1', at + begin.length, eol)
+        rest = rest.subarray(eol + 1)
         state = 'inside'
       }
       const at = rest.indexOf(end)
@@ -87,6 +102,9 @@ export function frame(nonce: string, onBytes?: (chunk: Buffer) => void): Frame {
     },
     get status() {
       return status
+    },
+    get boot() {
+      return boot
     },
     get size() {
       return size

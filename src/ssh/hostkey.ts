@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { ServerHostKeyAlgorithm } from 'ssh2'
-import type { Host } from '../model/inventory.ts'
+import type { Door } from '../model/inventory.ts'
 import { quote } from '../model/shell.ts'
 import type { Trouble } from '../model/trouble.ts'
+import { addressOf } from './dial.ts'
+import { type KnownFile, listOf } from './files.ts'
 import { type KnownLine, knownName, linesFor, typeOf } from './known-hosts.ts'
 
-/** What a host may show: a key pinned in the inventory, or the lines of known_hosts that speak of it. */
+/** What a machine may show: a key pinned in the inventory, or the lines of known_hosts files that speak of it. */
 export type Trust =
   | { readonly pinned: string }
-  | { readonly file: string; readonly lines: readonly KnownLine[]; readonly unreadable?: string }
+  | { readonly files: readonly KnownFile[]; readonly lines: readonly Located[] }
+type Located = KnownLine & { readonly file: string }
 
 /** Host key algorithms that are offered, the quickest first. ssh-rsa is not: it signs with SHA-1. */
 const algorithms: readonly ServerHostKeyAlgorithm[] = [
@@ -25,11 +28,20 @@ export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
 }
 
-/** What is known of a host in a known_hosts file. */
-export function trustOf(host: Host, known: readonly KnownLine[], unreadable?: string): Trust {
-  if (host.hostKey) return { pinned: host.hostKey }
-  const lines = linesFor(known, knownName(host.address, host.port))
-  return { file: host.knownHosts, lines, ...(unreadable ? { unreadable } : {}) }
+/** What is known of a machine: its pin alone, where there is one; otherwise what its known_hosts files say of it. */
+export async function trustOf(door: Door, read: (path: string) => Promise<KnownFile>): Promise<Trust> {
+  if (door.hostKey) return { pinned: door.hostKey }
+  const files = await Promise.all(listOf(door.knownHosts).map(read))
+  const name = knownNameOf(door)
+  return {
+    files,
+    lines: files.flatMap(({ path, lines }) => linesFor(lines, name).map((it) => ({ ...it, file: path }))),
+  }
+}
+
+/** The name under which known_hosts files have a machine. */
+export function knownNameOf(door: Door): string {
+  return door.config?.hostKeyAlias ?? knownName(addressOf(door), door.port)
 }
 
 /**
@@ -43,10 +55,10 @@ export function algorithmsFor(trust: Trust, except: readonly string[] = []): Ser
 }
 
 /** Null when the key may be trusted; otherwise what is wrong with it. */
-export function judge(host: Host, trust: Trust, key: Buffer): Trouble | null {
+export function judge(door: Door, trust: Trust, key: Buffer): Trouble | null {
   const shown = fingerprint(key)
-  const at = { where: host.name }
-  const showed = { source: `${host.address} port ${host.port}`, line: `${typeOf(key)} ${shown}` }
+  const at = { where: door.name }
+  const showed = { source: `${addressOf(door)} port ${door.port}`, line: `${typeOf(key)} ${shown}` }
   if ('pinned' in trust) {
     if (trust.pinned === shown) return null
     const message = 'it showed another host key than the one pinned in the inventory'
@@ -64,44 +76,62 @@ export function judge(host: Host, trust: Trust, key: Buffer): Trouble | null {
       code: 'HOSTKEY_CHANGED',
       message: 'it showed a host key that is marked @revoked',
       ...at,
-      evidence: [showed, evidenceOf(trust.file, revoked)],
+      evidence: [showed, evidenceOf(revoked)],
       fix: 'do not connect to it; give the host a new key',
     }
   }
   const plain = trust.lines.filter((l) => l.marker === null)
   if (plain.some((l) => l.key.equals(key))) return null
   if (plain.length > 0) {
-    const name = quote(knownName(host.address, host.port))
+    const remove = [...new Set(plain.map((l) => l.file))]
+      .map((file) => `ssh-keygen -f ${quote(file)} -R ${quote(knownNameOf(door))}`)
+      .join('; ')
     return {
       code: 'HOSTKEY_CHANGED',
       message: 'it showed another host key than the one known',
       ...at,
-      evidence: [showed, ...plain.map((l) => evidenceOf(trust.file, l))],
-      fix: `find out why; only if the host was set up anew: ssh-keygen -f ${quote(trust.file)} -R ${name}, and pin what it shows: ${lookUp(key)}`,
+      evidence: [showed, ...plain.map(evidenceOf)],
+      fix: `find out why; only if the host was set up anew: ${remove}, and pin what it shows: ${lookUp(key)}`,
     }
   }
-  const authority = trust.lines.find((l) => l.marker === 'cert-authority')
-  const why = authority
-    ? [
-        {
-          source: `${trust.file}:${authority.line}`,
-          line: '@cert-authority: certificates of hosts are not understood, so this line trusts nothing',
-        },
-      ]
-    : trust.unreadable
-      ? [{ source: trust.file, line: trust.unreadable }]
-      : []
+  const authorities = trust.lines.filter((l) => l.marker === 'cert-authority')
+  const faults = trust.files.filter(({ fault }) => fault !== undefined)
+  // Of several files it is common that some are not there.
+  const told =
+    faults.length === trust.files.length ? faults.slice(0, 1) : faults.filter(({ fault }) => !/ENOENT/.test(fault!))
+  const why = [
+    ...authorities.map(({ file, line }) => ({
+      source: `${file}:${line}`,
+      line: '@cert-authority: certificates of hosts are not understood, so this line trusts nothing',
+    })),
+    ...told.map(({ path, fault }) => ({ source: path, line: fault! })),
+  ]
+  const there = trust.files.filter(({ fault }) => fault === undefined).map(({ path }) => path)
+  const first = trust.files[0]?.path ?? ''
   return {
     code: 'HOSTKEY_UNKNOWN',
-    message: `its host key is neither pinned nor in ${trust.file}`,
+    message: `its host key is neither pinned nor in ${(there.length > 0 ? there : [first]).join(', ')}`,
     ...at,
     evidence: [showed, ...why],
-    fix: `compare it on the host (${lookUp(key)}), then write into the inventory: hosts.${host.name}.hostKey: ${shown}; or: ssh-keyscan -p ${host.port} ${quote(host.address)} >> ${quote(trust.file)}`,
+    fix: `compare it on the host (${lookUp(key)}), then write into the inventory: ${pinOf(door, shown)}${keyscan(door, first)}`,
   }
 }
 
-function evidenceOf(file: string, line: KnownLine): { source: string; line: string } {
-  return { source: `${file}:${line.line}`, line: `${line.type} ${fingerprint(line.key)}` }
+/** The line of an inventory that pins a key. */
+export function pinOf(door: Door, shown: string): string {
+  return 'role' in door
+    ? `hosts.${door.name}.hostKey: ${shown}`
+    : `jump: { address: ${door.address}, hostKey: "${shown}" }`
+}
+
+/** What writes the key into known_hosts; ssh-keyscan goes through no bastion, and knows no alias. */
+function keyscan(door: Door & { readonly jump?: readonly Door[] }, file: string): string {
+  if (door.jump?.length || door.config?.hostKeyAlias || file === '') return ''
+  return `; or: ssh-keyscan -p ${door.port} ${quote(addressOf(door))} >> ${quote(file)}`
+}
+
+function evidenceOf(line: Located): { source: string; line: string } {
+  return { source: `${line.file}:${line.line}`, line: `${line.type} ${fingerprint(line.key)}` }
 }
 
 function lookUp(key: Buffer): string {

@@ -52,7 +52,7 @@ function names(line: KnownLine, name: string): boolean {
   let found = false
   for (const pattern of line.names) {
     const negated = pattern.startsWith('!')
-    if (!globs(negated ? pattern.slice(1) : pattern, name)) continue
+    if (!globs((negated ? pattern.slice(1) : pattern).toLowerCase(), name)) continue
     if (negated) return false
     found = true
   }
@@ -66,8 +66,7 @@ function hashes(salt: string, digest: string, name: string): boolean {
 }
 
 /** `*` and `?` only; brackets stand for themselves. Linear: it goes back to the last star only. */
-function globs(pattern: string, name: string): boolean {
-  const p = pattern.toLowerCase()
+export function globs(p: string, name: string): boolean {
   let [i, j, star, mark] = [0, 0, -1, 0]
   while (j < name.length) {
     if (p[i] === '*') {

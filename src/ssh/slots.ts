@@ -26,3 +26,18 @@ export function slots(count: number): Slots {
     },
   }
 }
+
+/** Lets work take its turn: `count` of it at a time. */
+export function turns(count: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const { take, free } = slots(count)
+  return async (work) => {
+    await new Promise<void>((go) => {
+      take(go)
+    })
+    try {
+      return await work()
+    } finally {
+      free()
+    }
+  }
+}

@@ -1,5 +1,5 @@
 import { files, linesOf, paths } from '../facts/files.ts'
-import type { Host } from '../model/inventory.ts'
+import type { Inventory } from '../model/inventory.ts'
 import { step } from '../model/step.ts'
 import { linesAre } from './files.ts'
 
@@ -16,23 +16,59 @@ export const hostsFile = step({
   title: 'Every host resolves every other by its node IP',
   asks: () => ({ files }),
   plan: ({ files }, { inventory }) => {
-    const lines = linesOf(files, paths.hosts)
-    const wanted = new Map(inventory.hosts.map((host) => [host.name, host.nodeIP]))
+    const wanted = wantedBy(inventory)
+    const rest = without(files.get(paths.hosts)?.content ?? '', wanted.block)
+    const lines = rest ?? linesOf(files, paths.hosts)
     const changed = lines.flatMap((line): Edit[] => {
-      const want = withoutStrangers(line, wanted)
+      const want = withoutStrangers(line, wanted.addresses)
       return want === line ? [] : [{ was: line, want }]
     })
-    const missing = inventory.hosts.filter((host) => !lines.some((line) => gives(line, host)))
-    return linesAre(paths.hosts, [
-      ...changed,
-      ...missing.map(({ name, nodeIP }) => ({ was: null, want: `${nodeIP} ${name}` })),
-    ])
+    return linesAre(paths.hosts, [...changed, ...(rest === null ? missing(lines, wanted) : [])])
   },
 })
 
-function gives(line: string, { name, nodeIP }: Host): boolean {
-  const [address, ...names] = wordsOf(line)
-  return address === nodeIP && names.includes(name)
+/** What is asked of every host alike. */
+interface Wanted {
+  /** Node IPs by name. */
+  readonly addresses: ReadonlyMap<string, string>
+  /** A line for each host, in the order of the inventory. */
+  readonly edits: readonly (Edit & { readonly want: string })[]
+  /** The same lines as they stand in a file where nothing came between them. */
+  readonly block: string
+}
+
+const known = new WeakMap<Inventory, Wanted>()
+
+/** Made once for an inventory: a thousand hosts would make a million lines of it. */
+function wantedBy(inventory: Inventory): Wanted {
+  const found = known.get(inventory)
+  if (found) return found
+  const edits = inventory.hosts.map(({ name, nodeIP }) => ({ was: null, want: `${nodeIP} ${name}` }))
+  const wanted = {
+    addresses: new Map(inventory.hosts.map((host) => [host.name, host.nodeIP])),
+    edits,
+    block: edits.map(({ want }) => `${want}\n`).join(''),
+  }
+  known.set(inventory, wanted)
+  return wanted
+}
+
+/** The lines of a text around a block of whole lines; null where the block is not in it. */
+function without(text: string, block: string): string[] | null {
+  const at = text.indexOf(block)
+  if (at < 0 || (at > 0 && text[at - 1] !== '\n')) return null
+  const rest = text.slice(0, at) + text.slice(at + block.length)
+  return rest === '' ? [] : rest.replace(/\n$/, '').split('\n')
+}
+
+function missing(lines: readonly string[], { edits }: Wanted): Edit[] {
+  const given = new Set(
+    lines.flatMap((line) => {
+      const [address, ...names] = wordsOf(line)
+      return names.map((name) => `${address} ${name}`)
+    }),
+  )
+  return edits.filter(({ want }) => !given.has(want))
 }
 
 /** The line without the names that it gives an address other than the wanted one; a comment where no name is left. */

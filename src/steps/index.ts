@@ -13,6 +13,7 @@ import { kubeconfig } from './kubeconfig.ts'
 import { kubelet } from './kubelet.ts'
 import { modules } from './modules.ts'
 import { nodeReady } from './node-ready.ts'
+import { packages } from './packages.ts'
 import { selinux } from './selinux.ts'
 import { swap } from './swap.ts'
 import { sysctls } from './sysctls.ts'
@@ -20,6 +21,7 @@ import { time } from './time.ts'
 
 /** Every step by the name that playbooks use, in the order in which they build on each other. */
 export const steps = {
+  packages,
   hostname,
   'hosts-file': hostsFile,
   time,

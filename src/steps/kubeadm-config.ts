@@ -23,7 +23,7 @@ const election = { 'leader-elect-retry-period': '500ms' }
 export function initConfig(site: Site, traits: Traits): Secret {
   const { cluster } = site.inventory
   const { host } = site
-  return masked(site.token, (token) => [
+  return masked(site, ({ token }) => [
     {
       apiVersion: kubeadmApi,
       kind: 'InitConfiguration',
@@ -69,17 +69,17 @@ export function initConfig(site: Site, traits: Traits): Secret {
   ])
 }
 
-/** The configuration of `kubeadm join`. Before the control plane answers, its CA's hash is a word that says so. */
+/** The configuration of `kubeadm join`. */
 export function joinConfig(site: Site, traits: Traits): Secret {
-  return masked(site.token, (token) => [
+  return masked(site, ({ token, endpoint, caCertHash }) => [
     {
       apiVersion: kubeadmApi,
       kind: 'JoinConfiguration',
       discovery: {
         bootstrapToken: {
-          apiServerEndpoint: site.leader?.endpoint ?? endpointOf(site),
+          apiServerEndpoint: endpoint,
           token,
-          caCertHashes: [site.leader?.caCertHash ?? '(known once the control plane answers)'],
+          caCertHashes: [caCertHash],
         },
       },
       nodeRegistration: registration(site, traits),
@@ -111,11 +111,26 @@ function preflightErrors({ container, cgroupVersion }: Traits): string[] {
   return [...(container || cgroupVersion === 1 ? ['SystemVerification'] : []), ...(container ? ['Swap'] : [])]
 }
 
-/** YAML documents with a token in them, shown without it. */
-function masked(token: Secret, documents: (token: string) => object[]): Secret {
-  const text = (value: string) =>
-    documents(value)
+/** What becomes known on the way only. */
+interface Late {
+  readonly token: string
+  readonly endpoint: string
+  readonly caCertHash: string
+}
+
+/**
+ * YAML documents with what becomes known on the way in them. They are shown with words in its place, before and after it is
+ * known, so that a plan reads the same at any time.
+ */
+function masked(site: Site, documents: (late: Late) => object[]): Secret {
+  const shown = {
+    token: `${site.token} (made when up runs)`,
+    endpoint: endpointOf(site),
+    caCertHash: '(known after kubeadm init)',
+  }
+  const text = (late: Late) =>
+    documents(late)
       .map((document) => stringify(document))
       .join('---\n')
-  return new Secret(text(token.reveal()), text(String(token)))
+  return new Secret(text({ ...shown, ...site.leader, token: site.token.reveal() }), text(shown))
 }

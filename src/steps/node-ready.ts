@@ -1,4 +1,4 @@
-import { cluster } from '../facts/cluster.ts'
+import { cluster, daemonPods, daemons } from '../facts/cluster.ts'
 import { kubectl } from '../facts/kubectl.ts'
 import type { Action } from '../model/action.ts'
 import type { Host } from '../model/inventory.ts'
@@ -7,23 +7,33 @@ import { step } from '../model/step.ts'
 
 const dns = 'kube-system/coredns'
 
-/** What has to run on every node before its network can be proven. */
-const daemons = ['kube-system/kube-proxy', 'kube-flannel/kube-flannel-ds']
-
-/** Asked on the leader for all nodes: each is Ready and has its podCIDR, workers bear their role, the network's pods run. */
+/**
+ * Asked on the leader for the hosts of the run, each by itself, so that a node which is dead or not of this run blocks nothing:
+ * it is Ready and has its podCIDR, a worker bears its role, and kube-proxy and the pod network run on it. What the API server
+ * says of a node that is not yet Ready is not its last word, so what depends on it is then waited for, too.
+ */
 export const nodeReady = step({
   title: 'Every node is Ready; kube-proxy, the pod network and cluster DNS run',
   asks: () => ({ cluster }),
-  plan: ({ cluster }, { hosts }) => [
-    ...hosts.flatMap((host) => {
+  plan: ({ cluster }, { hosts }) => {
+    const plans = hosts.map((host) => {
       const node = cluster?.nodes.get(host.name)
       const ready = node?.ready === true && node.podCIDR !== ''
+      const runs = ready && daemons.every((name) => node.daemons.has(name))
       const named = host.role !== 'worker' || node?.roles.includes('worker')
-      return [...(ready ? [] : [nodeIsReady(host)]), ...(named ? [] : [label(host)])]
-    }),
-    ...daemons.flatMap((name) => (isEverywhere(cluster?.workloads.get(name)) ? [] : [daemonIsEverywhere(name)])),
-    ...(isUp(cluster?.workloads.get(dns)) ? [] : [dnsIsUp]),
-  ],
+      return {
+        ready,
+        nodes: [...(ready ? [] : [nodeIsReady(host)]), ...(named ? [] : [label(host)])],
+        daemons: runs ? [] : [daemonsRun(host)],
+      }
+    })
+    const settled = plans.every(({ ready }) => ready) && isUp(cluster?.workloads.get(dns))
+    return [
+      ...plans.flatMap(({ nodes }) => nodes),
+      ...plans.flatMap(({ daemons }) => daemons),
+      ...(settled ? [] : [dnsIsUp]),
+    ]
+  },
 })
 
 /** One replica that answers is enough; the second one follows. */
@@ -31,20 +41,16 @@ function isUp(workload: { want: number; ready: number } | undefined): boolean {
   return workload !== undefined && (workload.ready > 0 || workload.want === 0)
 }
 
-function isEverywhere(workload: { want: number; ready: number } | undefined): boolean {
-  return workload !== undefined && workload.want > 0 && workload.ready === workload.want
-}
-
-function daemonIsEverywhere(workload: string): Action {
-  const [namespace = '', name = ''] = workload.split('/')
-  const template = '{.status.numberReady} {.status.desiredNumberScheduled}'
+function daemonsRun({ name }: Host): Action {
+  const pods = kubectl(`${daemonPods} ${sh`--field-selector ${`spec.nodeName=${name}`}`}`)
+  const ready = daemons.map((daemon) => sh`*${`pod ${daemon} ${name} True`}*`)
   return {
     kind: 'wait',
-    summary: `${name} to run on every node`,
-    ask: `set -- $(${kubectl(sh`-n ${namespace} get daemonset ${name} -o ${`jsonpath=${template}`}`)})
-[ "$2" -gt 0 ] && [ "$1" = "$2" ]`,
+    summary: `kube-proxy and the pod network to run on ${name}`,
+    ask: `pods=$(${pods})
+${ready.map((pattern) => `case $pods in ${pattern}) ;; *) exit 1 ;; esac`).join('\n')}`,
     timeoutSeconds: 180,
-    evidence: shown(sh`-n ${namespace} get pods -o wide`, 'cat'),
+    evidence: shown(sh`get pods -A -o wide --field-selector ${`spec.nodeName=${name}`}`, 'cat'),
   }
 }
 

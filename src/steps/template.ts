@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
  * program, as if it stood here. Throws when a hole has no value or a value has no hole.
  */
 export function template(name: string, values: Readonly<Record<string, string>> = {}): string {
-  const text = readFileSync(new URL(`../../templates/${name}`, import.meta.url), 'utf8')
+  const text = textOf(name)
   const used = new Set<string>()
   const filled = text.replace(/@([A-Z_]+)@/g, (_, hole: string) => {
     const value = values[hole]
@@ -16,4 +16,12 @@ export function template(name: string, values: Readonly<Record<string, string>> 
   const unused = Object.keys(values).find((hole) => !used.has(hole))
   if (unused) throw new Error(`templates/${name}: no hole @${unused}@`)
   return filled
+}
+
+const texts = new Map<string, string>()
+
+function textOf(name: string): string {
+  const text = texts.get(name) ?? readFileSync(new URL(`../../templates/${name}`, import.meta.url), 'utf8')
+  texts.set(name, text)
+  return text
 }

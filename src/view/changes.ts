@@ -5,6 +5,7 @@ export interface HostChanges {
   readonly name: string
   readonly actions: readonly {
     step: string
+    kind?: string
     summary: string
     is?: string
     want?: string
@@ -18,6 +19,19 @@ export function changesText(hosts: readonly HostChanges[], color: boolean): stri
   return hosts.map((host) => hostText(host, color)).join('\n')
 }
 
+/** How much it is in all: `5 actions on 2 of 3 hosts: 3 file, 1 exec, 1 wait`. */
+export function totalText(hosts: readonly HostChanges[]): string {
+  const all = hosts.flatMap(({ actions }) => actions)
+  if (all.length === 0) return 'In all: nothing to do.\n'
+  const kinds = new Map<string, number>()
+  for (const { kind = 'other' } of all) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+  const counts = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, count]) => `${count} ${kind}`)
+  const busy = hosts.filter(({ actions }) => actions.length > 0).length
+  return `In all: ${counted(all.length, 'action')} on ${busy} of ${counted(hosts.length, 'host')}: ${counts.join(', ')}.\n`
+}
+
+const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
+
 function hostText({ name, actions }: HostChanges, color: boolean): string {
   if (actions.length === 0) return `${paint(color, 'bold', name)}: nothing to do\n`
   const lines = actions.flatMap(({ step, summary, is, want, diff, command }, i) => [
@@ -26,11 +40,9 @@ function hostText({ name, actions }: HostChanges, color: boolean): string {
     ...(command ? indent(command, '$ ').map((line) => paint(color, 'dim', line)) : []),
     ...(diff ? indent(diff).map((line) => paintDiff(line, color)) : []),
   ])
-  return [
-    `${paint(color, 'bold', name)}: ${actions.length === 1 ? '1 action' : `${actions.length} actions`}`,
-    ...lines.map((line) => line),
-    '',
-  ].join('\n')
+  return [`${paint(color, 'bold', name)}: ${counted(actions.length, 'action')}`, ...lines.map((line) => line), ''].join(
+    '\n',
+  )
 }
 
 const indent = (text: string, prompt = ''): string[] =>

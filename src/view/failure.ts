@@ -15,6 +15,16 @@ export function troubleText(trouble: Trouble, color: boolean): string {
   return `${lines.join('\n')}\n`
 }
 
+/** The hosts that are left out of what follows, each with its trouble. */
+export function leftOut(troubles: readonly Trouble[], color: boolean): string {
+  return `${troubles.map((trouble) => troubleText(trouble, color)).join('')}Left out: ${hostsOf(troubles).join(', ')}\n`
+}
+
+/** The hosts that troubles are about. */
+export function hostsOf(troubles: readonly Trouble[]): string[] {
+  return [...new Set(troubles.map(({ where = 'some host' }) => where.split(':')[0]!))]
+}
+
 /** The documented shape of every failure: the first trouble as `error`, all of them as `errors`. */
 export function failureJson(failure: Failure) {
   const errors = failure.troubles.map(troubleJson)

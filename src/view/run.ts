@@ -1,5 +1,5 @@
 import type { RunEvent } from '../model/event.ts'
-import type { RunReport } from '../model/report.ts'
+import type { HostResult, RunReport } from '../model/report.ts'
 import { troubleText } from './failure.ts'
 import { paint } from './paint.ts'
 import { duration, table } from './table.ts'
@@ -10,11 +10,14 @@ export interface RunView {
   end(): Promise<void>
 }
 
-/** For pipes and logs: one plain line when a host begins or ends a stage. */
-export function lineView(write: (text: string) => void): RunView {
+/** For pipes and logs: one plain line when a host begins or ends a stage, and when it is `verbose`, an action. */
+export function lineView(write: (text: string) => void, { verbose }: { readonly verbose?: boolean } = {}): RunView {
   return {
     emit(event) {
       if (event.type === 'begin') write(`${event.host}: ${event.stage} begins, ${event.actions} actions\n`)
+      if (verbose && event.type === 'action') write(`${event.host}: ${event.step}: ${event.summary}\n`)
+      if (verbose && event.type === 'done')
+        write(`${event.host}: ${event.step}: ${event.summary}: ${event.outcome}, ${duration(event.ms)}\n`)
       if (event.type === 'end' && event.outcome !== 'unchanged')
         write(`${event.host}: ${event.stage} ${event.outcome}, ${duration(event.ms)}\n`)
       if (event.type === 'note') write(`${event.text}\n`)
@@ -36,3 +39,23 @@ export function reportText(report: RunReport, color: boolean): string {
     ...errors,
   ].join('')
 }
+
+export const isWell = ({ outcome }: HostResult): boolean => outcome === 'changed' || outcome === 'unchanged'
+
+/** The last line of a run that not every host came through: how many did, and what is with each of the others. Else nothing. */
+export function partialText({ hosts }: RunReport, did: string, color: boolean): string {
+  const others = hosts.filter((host) => !isWell(host))
+  if (others.length === 0) return ''
+  const named = others
+    .slice(0, mostNamed)
+    .map(
+      ({ name, error }) =>
+        `${name}: ${error?.code ?? 'DEFECT'} ${(error?.message ?? '').split('\n')[0]!.slice(0, 100)}`,
+    )
+  const more = others.length > mostNamed ? [`and ${others.length - mostNamed} more`] : []
+  const line = `${hosts.length - others.length} of ${hosts.length} hosts ${did}; ${[...named, ...more].join('; ')}`
+  return `${paint(color, 'red', line)}\n`
+}
+
+/** So many hosts are named in one line. */
+const mostNamed = 10

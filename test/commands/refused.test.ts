@@ -40,8 +40,13 @@ const good = (server: number, more: object = {}, sshd = sshds[server]!) => ({
   ...more,
 })
 
+interface Named {
+  name: string
+  error?: { code: string }
+}
+
 async function refused(args: string[]) {
-  const [text, json] = [await k8snet(args), await k8snet([...args, '-o', 'json'])]
+  const [text, json] = await Promise.all([k8snet(args), k8snet([...args, '-o', 'json'])])
   expect(json.code).toBe(text.code)
   const { ok, error, errors } = JSON.parse(json.out)
   expect(ok).toBe(false)
@@ -65,7 +70,7 @@ describe('hosts that cannot be reached or trusted', () => {
       stranger: good(2, { key: join(dir, 'other') }),
       fine: good(3),
     })
-    for (const verb of [['plan'], ['up', '--yes'], ['status'], ['verify'], ['down', '--yes']]) {
+    for (const verb of [['plan'], ['up', '--yes'], ['status'], ['verify']]) {
       const { code, errors } = await refused([verb[0]!, file, ...verb.slice(1)])
       expect(code).toBe(4)
       const found = Object.fromEntries(errors.map(({ code, where }) => [where, code]))
@@ -77,6 +82,15 @@ describe('hosts that cannot be reached or trusted', () => {
       })
       for (const { fix } of errors) expect(fix).toBeTruthy()
     }
+    // down takes the others back.
+    const down = JSON.parse((await k8snet(['down', file, '--yes', '-o', 'json'])).out)
+    expect(down.hosts.map(({ name, error }: Named) => [name, error?.code])).toEqual([
+      ['cp1', 'HOST_UNREACHABLE'],
+      ['wrongkey', 'HOSTKEY_CHANGED'],
+      ['unknown', 'HOSTKEY_UNKNOWN'],
+      ['stranger', 'AUTH_FAILED'],
+      ['fine', undefined],
+    ])
   })
 
   it('are no root: sudo is missing or wants a password', async () => {

@@ -12,11 +12,16 @@ import { identity } from '../../src/facts/identity.ts'
 import { disk, memory, platform } from '../../src/facts/machine.ts'
 import { membership } from '../../src/facts/membership.ts'
 import { addresses, routes } from '../../src/facts/network.ts'
+import { lacking } from '../../src/facts/packages.ts'
 import { listeners } from '../../src/facts/ports.ts'
 import { swaps } from '../../src/facts/swaps.ts'
 import { sysctls } from '../../src/facts/sysctls.ts'
 import { tables } from '../../src/facts/tables.ts'
 import { units } from '../../src/facts/units.ts'
+import type { FirewallRule } from '../../src/model/action.ts'
+import { markOf } from '../../src/model/firewall.ts'
+
+const wallsOf = walls('10.0.0.11')
 
 const debianUnits = `Id=containerd.service
 Names=containerd.service
@@ -152,28 +157,46 @@ describe('answers of hosts', () => {
   it('cluster: nodes and workloads; an empty answer is no cluster', () => {
     expect(cluster.parse('')).toBeNull()
     const found = cluster.parse(
-      'cluster\nnode cp1 True 10.244.0.0/24 v1.37.1 a/b,node-role.kubernetes.io/control-plane,\nnode w1 Unknown - v1.37.1 a/b,\nwork kube-flannel/kube-flannel-ds 12ab 2 1\nwork kube-system/coredns - 2 0\n',
+      'cluster\nnode cp1 True 10.244.0.0/24 v1.37.1 a/b,node-role.kubernetes.io/control-plane,\nnode w1 Unknown - v1.37.1 a/b,\nwork kube-flannel/kube-flannel-ds 12ab 2 1\nwork kube-system/coredns - 2 0\npod kube-system/kube-proxy cp1 True\npod kube-flannel/kube-flannel-ds cp1 False\npod kube-system/kube-proxy - \npod mine/else cp1 True\n',
     )
     expect(found?.nodes.get('cp1')).toEqual({
       ready: true,
       podCIDR: '10.244.0.0/24',
       roles: ['control-plane'],
       version: 'v1.37.1',
+      daemons: new Set(['kube-system/kube-proxy']),
     })
-    expect(found?.nodes.get('w1')).toEqual({ ready: false, podCIDR: '', roles: [], version: 'v1.37.1' })
+    expect(found?.nodes.get('w1')).toEqual({
+      ready: false,
+      podCIDR: '',
+      roles: [],
+      version: 'v1.37.1',
+      daemons: new Set(),
+    })
     expect(found?.workloads.get('kube-flannel/kube-flannel-ds')).toEqual({ digest: '12ab', want: 2, ready: 1 })
     expect(found?.workloads.get('kube-system/coredns')?.digest).toBe('')
   })
 
-  it('ufw: only rules that bear our mark are ours', () => {
-    const out =
-      'active\n### tuple ### allow tcp 6443 0.0.0.0/0 any 10.0.0.12 in comment=6b38736e65742d3830303833643365\n### tuple ### route:allow any any 0.0.0.0/0 any 10.244.0.0/16 in comment=6d696e65\n'
-    expect(walls.ufw.parse(out)).toEqual([{ tool: 'ufw', chain: 'both', marks: new Set(['k8snet-80083d3e']) }])
+  it('ufw: the rules that accept, whoever made them, from any port and by any link', () => {
+    const tuples = [
+      'allow tcp 6443 0.0.0.0/0 any 10.0.0.12 in comment=6b38736e65742d3830303833643365',
+      'allow tcp 2379:2380 0.0.0.0/0 any 10.0.0.13 in',
+      'route:allow any any 0.0.0.0/0 any 10.244.0.0/16 in comment=6d696e65',
+      'deny tcp 10250 0.0.0.0/0 any 10.0.0.12 in',
+      'allow tcp 10250 0.0.0.0/0 any 10.0.0.12 in_eth7',
+      'allow tcp 10250 0.0.0.0/0 99 10.0.0.12 in',
+    ]
+    const out = `active\n${tuples.map((tuple) => `### tuple ### ${tuple}\n`).join('')}`
+    const accepted: FirewallRule[] = [
+      { chain: 'input', from: '10.0.0.12', protocol: 'tcp', port: '6443' },
+      { chain: 'input', from: '10.0.0.13', protocol: 'tcp', port: '2379-2380' },
+      { chain: 'forward', from: '10.244.0.0/16' },
+    ]
+    expect(wallsOf.ufw.parse(out)).toEqual([{ tool: 'ufw', chain: 'both', marks: new Set(accepted.map(markOf)) }])
   })
 
-  it('firewalld: rules of the default zone and sources of the trusted one', () => {
-    const out = `active
-<?xml version="1.0" encoding="utf-8"?>
+  it('firewalld: rules of the zone with the node IP and sources of the trusted one, and its files as they are', () => {
+    const zone = `<?xml version="1.0" encoding="utf-8"?>
 <zone>
   <service name="ssh"/>
   <rule family="ipv4">
@@ -187,13 +210,59 @@ describe('answers of hosts', () => {
     <reject/>
   </rule>
 </zone>
-@trusted
-<zone target="ACCEPT">
-  <source address="10.244.0.0/16"/>
-</zone>
 `
-    expect(walls.firewalld.parse(out)[0]?.accepts).toEqual(new Set(['10.0.0.12 tcp 2379-2380', '10.244.0.0/16']))
+    const trusted = '<zone target="ACCEPT">\n  <source address="10.244.0.0/16"/>\n</zone>\n'
+    const at = '/etc/firewalld/zones'
+    const stats = [
+      `644 root:root ${zone.length} ${at}/internal.xml`,
+      `600 root:root ${trusted.length} ${at}/trusted.xml`,
+    ]
+    const [wall] = wallsOf.firewalld.parse(`internal\n${stats.join('\n')}\n\n${zone}${trusted}`)
+    const accepted: FirewallRule[] = [
+      { chain: 'input', from: '10.0.0.12', protocol: 'tcp', port: '2379-2380' },
+      { chain: 'input', from: '10.244.0.0/16' },
+    ]
+    expect(wall).toEqual({
+      tool: 'firewalld',
+      chain: 'input',
+      into: 'internal',
+      marks: new Set(accepted.map(markOf)),
+      files: {
+        [`${at}/internal.xml`]: { content: zone, mode: '0644', owner: 'root:root' },
+        [`${at}/internal.xml.old`]: null,
+        [`${at}/trusted.xml`]: { content: trusted, mode: '0600', owner: 'root:root' },
+        [`${at}/trusted.xml.old`]: null,
+      },
+    })
   })
+
+  it.each([
+    ['nothing lacking', '', { commands: [], tool: null, adds: [], broken: false, said: [] }],
+    [
+      'what a package brings',
+      'lacks iptables\ntool apt\nname iptables\nadd iptables=1.8.9-2\nadd libip6tc2=1:1.8.9-2\n',
+      {
+        commands: ['iptables'],
+        tool: 'apt',
+        names: ['iptables'],
+        adds: [
+          { name: 'iptables', version: '1.8.9-2' },
+          { name: 'libip6tc2', version: '1:1.8.9-2' },
+        ],
+        said: [],
+      },
+    ],
+    [
+      'what no repository has',
+      "lacks ip\ntool apt\nname iproute2\nsaid E: Package 'iproute2' has no installation candidate\n",
+      { commands: ['ip'], adds: [], said: ["E: Package 'iproute2' has no installation candidate"], broken: false },
+    ],
+    [
+      'a dpkg that was interrupted',
+      'lacks ip\ntool apt\nname iproute2\nbroken\nsaid dpkg was interrupted\n',
+      { adds: [], broken: true, said: ['dpkg was interrupted'] },
+    ],
+  ])('packages: %s', (_, out, expected) => expect(lacking(['ip', 'iptables']).parse(out)).toMatchObject(expected))
 
   it('identity: MAC addresses of cards, not of bridges and tunnels', () => {
     const out =

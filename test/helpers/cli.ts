@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 export interface Ended {
   code: number
@@ -17,7 +19,8 @@ export function run(
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: options.cwd,
-      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      // records of runs stay away from those of whoever runs the tests
+      env: { ...process.env, NO_COLOR: '1', XDG_STATE_HOME: join(tmpdir(), 'k8snet-test-state'), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     let out = ''

@@ -7,27 +7,43 @@ export interface TcpProxy {
   received(): number
   /** Every packet to and fro is held back this long. */
   delay(ms: number): void
-  /** Ends all connections once this many more bytes came from the target. */
+  /** Ends all connections once exactly this many more bytes came from the target; those made after that are well. */
   cutAfter(bytes: number): void
   /** From now on nothing passes, and nobody is told. */
   stall(): void
+  /** After a stall: connections made from now on work, those of before stay as they are. */
+  heal(): void
+  /** Connections made from now on go to another port. */
+  turn(to: number): void
   /** Ends all connections with a TCP reset. */
   reset(): void
+  /** From now on every byte travels in a packet of its own. */
+  slow(): void
+  /** Every n-th connection is reset before a word is said, beginning with the next one. */
+  refuse(nth: number): void
   close(): Promise<void>
 }
 
 export async function startProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let [received, cutAt, delayMs, stalled] = [0, Number.POSITIVE_INFINITY, 0, false]
+  let [slow, nth, connections] = [false, 0, 0]
 
+  const dead = new Set<Socket>()
   const pass = (from: Socket, to: Socket, counts: boolean) => {
-    from.on('data', (chunk) => {
-      if (stalled) return
+    const silent = () => stalled || dead.has(from)
+    from.on('data', (whole) => {
+      if (silent()) return
+      const chunk = counts ? whole.subarray(0, cutAt - received) : whole
       if (counts) received += chunk.length
       const over = counts && received >= cutAt
+      if (over) cutAt = Number.POSITIVE_INFINITY
       const forward = () => {
-        if (stalled) return
-        if (!to.write(chunk)) {
+        if (silent()) return
+        const parts: Iterable<Uint8Array> = slow ? [...chunk].map((byte: number) => Uint8Array.of(byte)) : [chunk]
+        let room = true
+        for (const part of parts) room = to.write(part)
+        if (!room) {
           from.pause()
           to.once('drain', () => from.resume())
         }
@@ -37,15 +53,16 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       else forward()
     })
     from.on('end', () => {
-      if (!stalled) setTimeout(() => to.end(), delayMs)
+      if (!silent()) setTimeout(() => to.end(), delayMs)
     })
     from.on('error', () => to.destroy())
     from.on('close', () => {
       sockets.delete(from)
-      if (!stalled) setTimeout(() => to.destroy(), delayMs)
+      if (!silent()) setTimeout(() => to.destroy(), delayMs)
     })
   }
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    if (nth > 0 && connections++ % nth === 0) return void client.resetAndDestroy()
     const upstream = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true })
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true)
@@ -68,8 +85,21 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     stall: () => {
       stalled = true
     },
+    heal: () => {
+      stalled = false
+      for (const socket of sockets) dead.add(socket)
+    },
+    turn: (to) => {
+      target = to
+    },
     reset: () => {
       for (const socket of sockets) socket.resetAndDestroy()
+    },
+    slow: () => {
+      slow = true
+    },
+    refuse: (every) => {
+      ;[nth, connections] = [every, 0]
     },
     close: async () => {
       for (const socket of sockets) socket.destroy()

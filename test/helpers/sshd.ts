@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Host } from '../../src/model/inventory.ts'
 import { freePort } from './ports.ts'
 
@@ -20,11 +20,16 @@ export interface Sshd {
   host(change?: { [K in keyof Host]?: Host[K] | undefined }): Host
   /** What it has written to its log so far. */
   log(): string
+  /** Stops it with all its sessions, and starts it on the same port after a while. */
+  restart(pauseMs: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** A real sshd of its own on loopback, in the foreground: nothing of the machine's own sshd is touched. */
-export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
+/**
+ * A real sshd of its own on loopback, in the foreground: nothing of the machine's own sshd is touched. `inside` are the words of
+ * a command that starts it.
+ */
+export async function startSshd(config: readonly string[] = [], inside: readonly string[] = []): Promise<Sshd> {
   mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
   const dir = mkdtempSync(join(tmpdir(), 'k8snet-sshd-'))
   chmodSync(dir, 0o755)
@@ -41,24 +46,35 @@ export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
   const file = join(dir, 'sshd_config')
   // The first value of a keyword wins, so the caller's lines come first.
   writeFileSync(file, `${[...config, ...defaults(dir, port)].join('\n')}\n`)
-  const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
-  child.stderr.on('data', (chunk) => {
-    log += chunk
-  })
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  await listening(
-    port,
-    () => child.exitCode !== null,
-    () => log,
-  )
+  const start = async () => {
+    const [command = '', ...words] = [...inside, '/usr/sbin/sshd', '-D', '-e', '-f', file]
+    const started = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] })
+    started.stderr.on('data', (chunk) => {
+      log += chunk
+    })
+    await listening(
+      port,
+      () => started.exitCode !== null,
+      () => log,
+    )
+    return started
+  }
+  const end = async (it: typeof child) => {
+    const exited = new Promise<void>((resolve) => it.once('exit', () => resolve()))
+    it.kill('SIGTERM')
+    await exited
+  }
+  let child = await start()
   return {
     port,
     dir,
     key,
     knownHosts,
     hostKeys,
-    pid: child.pid!,
+    get pid() {
+      return child.pid!
+    },
     log: () => log,
     host: (change = {}) => {
       const host = {
@@ -76,9 +92,15 @@ export async function startSshd(config: readonly string[] = []): Promise<Sshd> {
       }
       return Object.fromEntries(Object.entries(host).filter(([, value]) => value !== undefined)) as unknown as Host
     },
+    restart: async (pauseMs) => {
+      const sessions = childrenOf(child.pid!)
+      await end(child)
+      for (const pid of sessions) process.kill(pid, 'SIGKILL')
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+      child = await start()
+    },
     stop: async () => {
-      child.kill('SIGTERM')
-      await exited
+      await end(child)
       rmSync(dir, { recursive: true, force: true })
     },
   }
@@ -114,8 +136,18 @@ export function addUser(
     execFileSync('useradd', ['-m', '-s', options.shell ?? '/bin/bash', '-p', '*', name], { stdio: 'pipe' }),
   )
   if (options.sudoers) writeFileSync(sudoers, `${options.sudoers}\n`, { mode: 0o440 })
-  if (options.profile) writeFileSync(join('/home', name, options.profile[0]), options.profile[1])
+  if (options.profile) {
+    const file = join('/home', name, options.profile[0])
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, options.profile[1])
+  }
   return { name, remove }
+}
+
+/** Gives an account a password. */
+export function setPassword(name: string, password: string): void {
+  const hash = execFileSync('openssl', ['passwd', '-6', '-stdin'], { encoding: 'utf8', input: password }).trim()
+  patiently(() => execFileSync('usermod', ['-p', hash, name], { stdio: 'pipe' }))
 }
 
 /** Another test file may hold the lock of /etc/passwd just now. */
@@ -127,6 +159,10 @@ function patiently(act: () => void, tries = 20): void {
     execFileSync('sleep', ['0.1'])
     patiently(act, tries - 1)
   }
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 }
 
 function defaults(dir: string, port: number): string[] {

@@ -72,6 +72,7 @@ describe('a good inventory', () => {
         become: 'sudo',
         key: join(dir, 'id'),
         knownHosts: '/home/me/.ssh/known_hosts',
+        unsaid: ['port', 'knownHosts', 'jump'],
       })),
     })
   })
@@ -105,6 +106,36 @@ hosts:
     expect(JSON.stringify(hosts)).not.toContain('hidden')
   })
 
+  test('names several keys, bastions in every form, and doas', () => {
+    const hostKey = `SHA256:${'b'.repeat(43)}`
+    const { hosts } = read(`cluster: { kubernetes: 1.37.1 }
+ssh: { user: admin, key: [id, ./id], become: doas, jump: "me@gate:2222,[fd00::1]" }
+hosts:
+  a: { address: 10.0.0.1, role: control-plane }
+  b: { address: 10.0.0.2, jump: none, key: id }
+  c: { address: 10.0.0.3, jump: { address: inner.example, user: x, hostKey: "${hostKey}", password: hidden, knownHosts: id } }
+  d: { address: 10.0.0.4, jump: [outer, { address: 10.9.9.9, port: 23 }] }
+`)
+    const [a, b, c, d] = hosts
+    expect(a).toMatchObject({ key: [join(dir, 'id'), join(dir, 'id')], become: 'doas', unsaid: ['port', 'knownHosts'] })
+    expect(a!.jump).toMatchObject([
+      { name: 'bastion gate', address: 'gate', user: 'me', port: 2222, key: [join(dir, 'id'), join(dir, 'id')] },
+      { name: 'bastion fd00::1', address: 'fd00::1', user: 'admin', port: 22 },
+    ])
+    expect(b).toMatchObject({ jump: [], key: join(dir, 'id') })
+    expect(c!.jump).toMatchObject([
+      { address: 'inner.example', user: 'x', hostKey, knownHosts: join(dir, 'id'), unsaid: ['port'] },
+    ])
+    expect(c!.jump![0]!.password!.reveal()).toBe('hidden')
+    expect(JSON.stringify(hosts)).not.toContain('hidden')
+    expect(d!.jump!.map(({ address, port }) => `${address} ${port}`)).toEqual(['outer 22', '10.9.9.9 23'])
+  })
+
+  test('may name a key of which only the public half is there', () => {
+    writeFileSync(join(dir, 'half.pub'), 'key')
+    expect(read(but('./id', './half')).hosts[0]!.key).toBe(join(dir, 'half'))
+  })
+
   test('is read from its file', () => {
     const file = join(dir, 'from-file.yaml')
     writeFileSync(file, good)
@@ -115,6 +146,22 @@ hosts:
 describe('a faulty inventory', () => {
   test.each([
     ['a misspelt key', () => but('podSubnet', 'podSubent'), ['KEY_UNKNOWN 4:3'], /did you mean podSubnet\?/],
+    [
+      'a misspelt key of a bastion',
+      () => but('key: ./id', 'jump: { adress: gate }'),
+      ['KEY_UNKNOWN 6:29'],
+      /did you mean address\?/,
+    ],
+    ['a bastion of no form', () => but('key: ./id', 'jump: 5'), ['VALUE_TYPE 6:27'], /text or a mapping .* or a list/],
+    ['a bastion that is an option', () => but('key: ./id', 'jump: "-oX=y"'), ['VALUE_TYPE 6:27'], /is no bastion/],
+    [
+      'a fault in a list of bastions',
+      () => but('key: ./id', 'jump: [gate, { address: gate, port: 0 }]'),
+      ['VALUE_TYPE 6:57'],
+      /at least 1/,
+    ],
+    ['a list of keys with a number', () => but('key: ./id', 'key: [id, 5]'), ['VALUE_TYPE 6:31'], /has to be text/],
+    ['one of several keys that is not there', () => but('key: ./id', 'key: [id, idd]'), ['FILE_NOT_FOUND 6:31'], /idd/],
     [
       'a misspelt key that is required',
       () => but('kubernetes:', 'kubernets:'),

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { canLockOut } from '../../src/actions/index.ts'
 import type { Action } from '../../src/model/action.ts'
-import { undoPlan } from '../../src/run/down.ts'
+import { returns } from '../../src/run/returns.ts'
 import { type Item, readJournal, readOutcome } from '../../src/run/script.ts'
 import { segmentsOf } from '../../src/run/segments.ts'
 import { windowOf } from '../../src/run/window.ts'
@@ -9,6 +10,7 @@ import { windowOf } from '../../src/run/window.ts'
 const exec: Action = { kind: 'exec', summary: '', command: '', timeoutSeconds: 1, undo: 'nothing' }
 const upload = { kind: 'upload', artifact: 'a', path: '/a' } as Action
 const image = { kind: 'image', ref: 'r' } as Action
+const wall = { kind: 'firewall', tool: 'ufw', rule: { chain: 'input' } } as Action
 const item = (action: Action, i: number): Item => ({ id: String(i), step: 's', action })
 
 describe('segments', () => {
@@ -20,6 +22,7 @@ describe('segments', () => {
       [exec, upload, upload, exec, image, image, exec],
       ['script 1', 'files 2', 'script 1', 'images 2', 'script 1'],
     ],
+    ['what can lock out goes on its own', [exec, wall, wall, exec], ['script 1', 'guarded 2', 'script 1']],
     ['taking files away is a script', [{ ...upload, remove: true } as Action, exec], ['script 2']],
   ])('%s', (_, actions, expected) => {
     expect(segmentsOf(actions.map(item)).map(({ way, items }) => `${way} ${items.length}`)).toEqual(expected)
@@ -27,12 +30,39 @@ describe('segments', () => {
 
   it('never change the order', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(exec, upload, image)), (actions) => {
+      fc.property(fc.array(fc.constantFrom(exec, upload, image, wall)), (actions) => {
         const items = actions.map(item)
         expect(segmentsOf(items).flatMap((segment) => segment.items)).toEqual(items)
       }),
     )
   })
+})
+
+describe('a change that can lock out', () => {
+  const file = (path: string): Action => ({ kind: 'file', path, was: null, want: { content: '', mode: '0644' } })
+  const unit = (name: string): Action => ({
+    kind: 'service',
+    unit: name,
+    was: { enabled: 'enabled', active: true },
+    want: { active: false },
+  })
+  it.each<[string, Action, boolean]>([
+    ['a firewall rule', wall, true],
+    ['the live hostname', { kind: 'sysctl', key: 'kernel.hostname', was: 'a', want: 'b' }, true],
+    ['reverse path filtering', { kind: 'sysctl', key: 'net.ipv4.conf.all.rp_filter', was: '0', want: '1' }, true],
+    ['forwarding', { kind: 'sysctl', key: 'net.ipv4.ip_forward', was: '0', want: '1' }, false],
+    ['the configuration of sshd', file('/etc/ssh/sshd_config.d/k8snet.conf'), true],
+    ['a line of it', { kind: 'line', path: '/etc/ssh/sshd_config', edits: [] }, true],
+    ['hosts.deny', file('/etc/hosts.deny'), true],
+    ['the hosts file', file('/etc/hosts'), false],
+    ['a saved firewall', file('/etc/nftables.conf'), true],
+    ['the network of systemd', file('/etc/systemd/network/10-eth0.network'), true],
+    ['a unit of systemd', file('/etc/systemd/system/kubelet.service'), false],
+    ['sshd', unit('ssh.socket'), true],
+    ['the firewall', unit('firewalld'), true],
+    ['the kubelet', unit('kubelet'), false],
+    ['a command', exec, false],
+  ])('%s', (_, action, expected) => expect(canLockOut(action)).toBe(expected))
 })
 
 describe('a window', () => {
@@ -119,7 +149,7 @@ describe('the journal', () => {
       step: 's',
       action,
     }))
-    expect(undoPlan(entries).map(({ action }) => action)).toEqual([
+    expect(returns(entries).flatMap(({ actions }) => actions)).toMatchObject([
       { kind: 'sysctl', key: 'b', was: '1', want: '5' },
       { kind: 'sysctl', key: 'a', was: '1', want: '0' },
     ])

@@ -250,7 +250,6 @@ describe('an ordinary user', () => {
   test.each([
     ['wants a password', 'ALL=(ALL) ALL', /sudo wants a password/, /a password is required/],
     ['does not know the user', null, /sudo/, /password|sudoers/],
-    ['wants a terminal', 'ALL=(ALL) NOPASSWD: ALL\nDefaults:k8snet-t2 requiretty', /requiretty/, /must have a tty/],
     ['allows another command only', 'ALL=(ALL) NOPASSWD: /bin/true', /sudo/, /password|not allowed/],
   ])('for whom sudo %s is told so with its own words', async (_, rule, message, line) => {
     const user = addUser('k8snet-t2', rule ? { sudoers: `k8snet-t2 ${rule}` } : {})

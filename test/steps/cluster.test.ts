@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments, parse as parseYaml } from 'yaml'
 import { cluster } from '../../src/facts/cluster.ts'
@@ -91,11 +92,12 @@ describe('kubeadm join', () => {
     expect(planned(kubeadmJoin, { ...bare, membership: { kubelet, admin: null, half: false } }, site)).toEqual(expected)
   })
 
-  it('says that the CA becomes known on the way, and later knows it', async () => {
+  it('says what becomes known on the way, later knows it, and shows the same text', async () => {
     const text = String(joinConfig(siteOf('w1'), host))
     await expect(text).toMatchFileSnapshot('golden/join.yaml')
-    const known = parseYaml(String(joinConfig({ ...siteOf('w1'), leader }, host)))
-    expect(known.discovery.bootstrapToken.caCertHashes).toEqual(['sha256:aa'])
+    const known = joinConfig({ ...siteOf('w1'), leader }, host)
+    expect(parseYaml(known.reveal()).discovery.bootstrapToken.caCertHashes).toEqual(['sha256:aa'])
+    expect(String(known)).toBe(text)
   })
 })
 
@@ -164,38 +166,65 @@ describe('flannel', () => {
 
 describe('node readiness', () => {
   const state = (...rows: string[]) => cluster.parse(`cluster\n${rows.join('\n')}\n`)
-  const dns = 'work kube-system/coredns - 2 1'
-  const good = [
-    'node cp1 True 10.244.0.0/24 v1.37.1 node-role.kubernetes.io/control-plane,',
-    'node w1 True 10.244.1.0/24 v1.37.1 node-role.kubernetes.io/worker,',
-    'node w2 True 10.244.2.0/24 v1.37.1 a/b,node-role.kubernetes.io/worker,',
-    'work kube-system/kube-proxy - 3 3',
-    'work kube-flannel/kube-flannel-ds abc 3 3',
+  const node = (
+    name: string,
+    over: { ready?: string; cidr?: string; role?: string; proxy?: string; net?: string } = {},
+  ) => [
+    `node ${name} ${over.ready ?? 'True'} ${over.cidr ?? '10.244.0.0/24'} v1.37.1 a/b,${over.role ?? `node-role.kubernetes.io/${name === 'cp1' ? 'control-plane' : 'worker'}`},`,
+    ...(over.proxy === '' ? [] : [`pod kube-system/kube-proxy ${name} ${over.proxy ?? 'True'}`]),
+    ...(over.net === '' ? [] : [`pod kube-flannel/kube-flannel-ds ${name} ${over.net ?? 'True'}`]),
   ]
-  it.each([
-    ['all ready', state(...good, dns), []],
+  const dns = 'work kube-system/coredns - 2 1'
+  const others = [...node('cp1'), ...node('w2')]
+  const runsOn = (name: string) => `wait kube-proxy and the pod network to run on ${name}`
+  const dnsRuns = 'wait cluster DNS to run'
+  it.each<[string, ReturnType<typeof state>, string[]]>([
+    ['all ready', state(...others, ...node('w1'), dns), []],
     [
-      'one not ready',
-      state(...good.with(1, 'node w1 False 10.244.1.0/24 v1.37.1 node-role.kubernetes.io/worker,'), dns),
-      ['wait node w1 to be Ready'],
+      'one not ready, though its pods said so before it was restarted: all that rests on it is waited for',
+      state(...others, ...node('w1', { ready: 'False' }), dns),
+      ['wait node w1 to be Ready', runsOn('w1'), dnsRuns],
+    ],
+    [
+      'one that nobody has heard of for a while',
+      state(...others, ...node('w1', { ready: 'Unknown' }), dns),
+      ['wait node w1 to be Ready', runsOn('w1'), dnsRuns],
     ],
     [
       'one without podCIDR',
-      state(...good.with(1, 'node w1 True - v1.37.1 node-role.kubernetes.io/worker,'), dns),
-      ['wait node w1 to be Ready'],
+      state(...others, ...node('w1', { cidr: '-' }), dns),
+      ['wait node w1 to be Ready', runsOn('w1'), dnsRuns],
     ],
     [
-      'one without its role',
-      state(...good.with(2, 'node w2 True 10.244.2.0/24 v1.37.1 a/b,'), dns),
-      ['exec label node w2 as worker'],
+      'one that the API server does not know yet, while the DaemonSets count 2 of 2',
+      state(...others, dns, 'work kube-system/kube-proxy - 2 2', 'work kube-flannel/kube-flannel-ds abc 2 2'),
+      ['wait node w1 to be Ready', 'exec label node w1 as worker', runsOn('w1'), dnsRuns],
     ],
+    ['one without its role', state(...others, ...node('w1', { role: 'other' }), dns), ['exec label node w1 as worker']],
     [
       'kube-proxy missing on a node, as after a reboot',
-      state(...good.with(3, 'work kube-system/kube-proxy - 3 2'), dns),
-      ['wait kube-proxy to run on every node'],
+      state(...others, ...node('w1', { proxy: '' }), dns),
+      [runsOn('w1')],
     ],
-    ['DNS down', state(...good, 'work kube-system/coredns - 2 0'), ['wait cluster DNS to run']],
-    ['DNS scaled to nothing on purpose', state(...good, 'work kube-system/coredns - 0 0'), []],
+    ['the pod network of a node going down', state(...others, ...node('w1', { net: 'False' }), dns), [runsOn('w1')]],
+    [
+      'a pod that goes and the one that comes',
+      state(...others, ...node('w1', { net: 'False' }), 'pod kube-flannel/kube-flannel-ds w1 True', dns),
+      [],
+    ],
+    [
+      'a dead node that is not of this run',
+      state(
+        ...others,
+        ...node('w1'),
+        ...node('old', { ready: 'Unknown', net: 'False' }),
+        dns,
+        'work kube-system/kube-proxy - 4 3',
+      ),
+      [],
+    ],
+    ['DNS down', state(...others, ...node('w1'), 'work kube-system/coredns - 2 0'), [dnsRuns]],
+    ['DNS scaled to nothing on purpose', state(...others, ...node('w1'), 'work kube-system/coredns - 0 0'), []],
     [
       'no cluster yet',
       null,
@@ -205,13 +234,34 @@ describe('node readiness', () => {
         'exec label node w1 as worker',
         'wait node w2 to be Ready',
         'exec label node w2 as worker',
-        'wait kube-proxy to run on every node',
-        'wait kube-flannel-ds to run on every node',
-        'wait cluster DNS to run',
+        runsOn('cp1'),
+        runsOn('w1'),
+        runsOn('w2'),
+        dnsRuns,
       ],
     ],
   ])('%s', (_, facts, expected) => {
     expect(planned(nodeReady, { cluster: facts })).toEqual(expected)
+  })
+
+  it('asks only for the hosts that are still well', () => {
+    const site = siteOf()
+    const well = { ...site, hosts: site.hosts.filter(({ name }) => name !== 'w1') }
+    expect(planned(nodeReady, { cluster: state(...others, dns) }, well)).toEqual([])
+  })
+
+  it.each([
+    ['both run', 'pod kube-system/kube-proxy w1 True\npod kube-flannel/kube-flannel-ds w1 True', 0],
+    ['one does not', 'pod kube-system/kube-proxy w1 True\npod kube-flannel/kube-flannel-ds w1 False', 1],
+    ['one is on another node', 'pod kube-system/kube-proxy w1 True\npod kube-flannel/kube-flannel-ds w11 True', 1],
+    ['nothing is there', '', 1],
+  ])('and waits until both daemons of a node run: %s', (_, answer, status) => {
+    const wait = nodeReady
+      .plan({ cluster: state(...others, ...node('w1', { net: '' }), dns) }, siteOf())
+      .find(({ kind }) => kind === 'wait')
+    const ask =
+      wait?.kind === 'wait' ? wait.ask.replace(/KUBECACHEDIR[\s\S]*?\)\n/, `printf '%s\\n' '${answer}')\n`) : 'exit 9'
+    expect(spawnSync('sh', ['-c', ask]).status).toBe(status)
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Membership } from '../../src/facts/membership.ts'
+import type { Lacking } from '../../src/facts/packages.ts'
 import type { Listener } from '../../src/facts/ports.ts'
 import type { Fact, Facts, Questions } from '../../src/model/fact.ts'
 import type { Host, Inventory } from '../../src/model/inventory.ts'
@@ -172,15 +173,44 @@ describe('the guards', () => {
     ).toEqual(['BUNDLE_ARCH w2'])
   })
 
-  it('commands: what is missing, and what brings it', () => {
+  const nothing = { commands: [], tool: null, names: [], adds: [], broken: false, said: [] } satisfies Lacking
+  const lacks = (over: Partial<Lacking>): Lacking => ({ ...nothing, commands: ['iptables'], ...over })
+  const apt = { tool: 'apt', names: ['iptables'] } as const
+  it.each<[string, Lacking, RegExp | null, RegExp]>([
+    ['all there', nothing, null, /^$/],
+    ['a package brings it', lacks({ ...apt, adds: [{ name: 'iptables', version: '1' }] }), null, /^$/],
+    [
+      'no package manager that is known',
+      lacks({}),
+      /^COMMAND_MISSING w1 lacks iptables$/,
+      /iptables \(RHEL: iptables-nft\)/,
+    ],
+    [
+      'no repository has it',
+      lacks({ ...apt, said: ["E: Package 'iptables' has no installation candidate"] }),
+      /^COMMAND_MISSING w1 lacks iptables, and apt cannot install iptables$/,
+      /no installation candidate.*repository that has iptables,/,
+    ],
+    [
+      'dpkg was interrupted',
+      lacks({ ...apt, broken: true, said: ['half'] }),
+      /^PACKAGES_BROKEN w1/,
+      /dpkg --configure -a/,
+    ],
+    [
+      'systemd, which no package brings',
+      lacks({ ...apt, commands: ['iptables', 'systemd'], adds: [{ name: 'iptables', version: '1' }] }),
+      /^COMMAND_MISSING w1 lacks iptables, systemd$/,
+      /booted by systemd/,
+    ],
+  ])('commands: %s', (_, lacking, expected, fix) => {
     const inventory = inventoryWith()
-    const [trouble] = commands.look(new Map([[inventory.hosts[1]!, { missing: ['iptables', 'systemd'] }]]), inventory)
-    expect(trouble).toMatchObject({
-      code: 'COMMAND_MISSING',
-      message: 'w1 lacks iptables, systemd',
-      fix: expect.stringContaining('iptables-nft'),
-    })
-    expect(said(commands, but({ missing: [] as string[] }))).toEqual([])
+    const troubles = commands.look(new Map([[inventory.hosts[1]!, { lacking }]]), inventory)
+    expect(said(commands, { cp1: { lacking: nothing }, w1: { lacking } })).toHaveLength(expected ? 1 : 0)
+    for (const { code, message, evidence, fix: how } of troubles) {
+      expect(`${code} ${message}`).toMatch(expected!)
+      expect(JSON.stringify(evidence) + how).toMatch(fix)
+    }
   })
 
   it.each([

@@ -108,10 +108,12 @@ export function lineOf(action: Action): string {
     case 'swap':
       return `swap ${action.was.map(({ path, priority }) => `${path}(${priority})`).join(' ')}`
     case 'firewall':
-      return `${action.tool} ${action.into ?? ''} ${action.rule.chain} ${action.rule.from} ${action.rule.protocol ?? '*'}/${action.rule.port ?? '*'}`.replaceAll(
+      return `${action.tool} ${action.into ?? ''} ${action.rule.chain} ${action.rule.from ?? `to ${action.rule.translatedTo}`} ${action.rule.protocol ?? '*'}/${action.rule.port ?? '*'}`.replaceAll(
         / +/g,
         ' ',
       )
+    case 'package':
+      return `package ${action.tool} ${action.adds.map(({ name, version }) => `${name}=${version}`).join(' ')}`
     case 'upload':
       return `upload ${action.path} (${action.was})`
     case 'image':

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { RunReport } from '../../src/model/report.ts'
 import { exits, Failure } from '../../src/model/trouble.ts'
-import { changesText } from '../../src/view/changes.ts'
-import { failureJson, failureText } from '../../src/view/failure.ts'
-import { lineView, reportText } from '../../src/view/run.ts'
+import { changesText, totalText } from '../../src/view/changes.ts'
+import { failureJson, failureText, leftOut } from '../../src/view/failure.ts'
+import { lineView, partialText, reportText } from '../../src/view/run.ts'
 import { duration, table } from '../../src/view/table.ts'
 
 const trouble = {
@@ -61,6 +61,16 @@ w2: nothing to do
 `)
   })
 
+  it('ends with how much it is in all', () => {
+    const [w1, w2] = hosts.map((host) => ({ ...host, actions: host.actions.map((it) => ({ kind: 'exec', ...it })) }))
+    expect(totalText([w1!, w2!])).toBe('In all: 3 actions on 1 of 2 hosts: 3 exec.\n')
+    expect(totalText([w2!])).toBe('In all: nothing to do.\n')
+    const file = { step: 'x', kind: 'file', summary: 'write' }
+    expect(totalText([{ ...w1!, actions: [file, ...w1!.actions] }])).toBe(
+      'In all: 4 actions on 1 of 1 host: 3 exec, 1 file.\n',
+    )
+  })
+
   it('has colours only where they are wanted', () => {
     expect(changesText(hosts, false)).not.toContain('\u001b')
     expect(changesText(hosts, true)).toContain('\u001b[32m')
@@ -89,6 +99,58 @@ PORT_TAKEN: port 6443/tcp of cp1 is in use (cp1)
   })
 })
 
+describe('a run that not every host came through', () => {
+  const well = { outcome: 'changed' as const, actions: 1, ms: 1 }
+  const of = (...hosts: RunReport['hosts']): RunReport => ({ ok: false, hosts, stages: [], ms: 1 })
+  const bad = (name: string, error?: typeof trouble) => ({
+    name,
+    outcome: 'failed' as const,
+    actions: 0,
+    ms: 0,
+    ...(error && { error }),
+  })
+  it.each([
+    [
+      'is told in the last line',
+      of({ name: 'cp1', ...well }, bad('w7', trouble)),
+      '1 of 2 hosts joined; w7: PORT_TAKEN port 6443/tcp of cp1 is in use\n',
+    ],
+    [
+      'counts what was skipped',
+      of({ name: 'cp1', ...well }, { ...bad('w1', trouble), outcome: 'skipped' }),
+      '1 of 2 hosts joined; w1: PORT_TAKEN port 6443/tcp of cp1 is in use\n',
+    ],
+    [
+      'is no such run when all came through',
+      of({ name: 'cp1', ...well }, { name: 'w1', ...well, outcome: 'unchanged' }),
+      '',
+    ],
+  ])('%s', (_, report, text) => expect(partialText(report, 'joined', false)).toBe(text))
+
+  it('names a few of many, and counts the others', () => {
+    const many = Array.from({ length: 12 }, (_, i) => bad(`w${i}`, trouble))
+    const text = partialText(of({ name: 'cp1', ...well }, ...many), 'joined', false)
+    expect(text).toMatch(/^1 of 13 hosts joined; w0: .*; w9: [^;]*; and 2 more\n$/)
+  })
+
+  it('says beforehand who is left out, and why', () => {
+    expect(
+      leftOut(
+        [
+          { ...trouble, where: 'w1: sudo' },
+          { code: 'HOST_UNREACHABLE', message: 'no', where: 'w2' },
+        ],
+        false,
+      ),
+    ).toBe(`PORT_TAKEN: port 6443/tcp of cp1 is in use (w1: sudo)
+  ss -lntup: LISTEN 0 5 *:6443
+  fix: stop what listens there
+HOST_UNREACHABLE: no (w2)
+Left out: w1, w2
+`)
+  })
+})
+
 describe('a pipe', () => {
   it('gets plain lines, and none for what is unchanged', () => {
     let text = ''
@@ -101,6 +163,20 @@ describe('a pipe', () => {
     view.emit({ type: 'end', stage: 'prepare', host: 'w1', ms: 1500, outcome: 'changed' })
     view.emit({ type: 'end', stage: 'prepare', host: 'w2', ms: 0, outcome: 'unchanged' })
     expect(text).toBe('w1: prepare begins, 3 actions\nw1: prepare changed, 1.5 s\n')
+  })
+
+  it('gets with -v a line when an action begins, and one when it ends', () => {
+    let text = ''
+    const view = lineView(
+      (line) => {
+        text += line
+      },
+      { verbose: true },
+    )
+    const action = { stage: 'init', host: 'cp1', step: 'kubeadm-init', summary: 'kubeadm init' }
+    view.emit({ type: 'action', ...action })
+    view.emit({ type: 'done', ...action, ms: 13_500, outcome: 'failed' })
+    expect(text).toBe('cp1: kubeadm-init: kubeadm init\ncp1: kubeadm-init: kubeadm init: failed, 13.5 s\n')
   })
 })
 

@@ -49,7 +49,8 @@ export const nodeIps = guard({
   asks: () => ({ addresses }),
   look: (all) =>
     [...all]
-      .filter(([host, { addresses }]) => !addresses.some(({ ip }) => ip === host.nodeIP))
+      // a host without a single one lacks `ip`, which is another guard's
+      .filter(([host, { addresses }]) => addresses.length > 0 && !addresses.some(({ ip }) => ip === host.nodeIP))
       .map(([host, { addresses }]) => ({
         code: 'NODE_IP_MISSING',
         message: `no interface of ${host.name} has the address ${host.nodeIP}`,

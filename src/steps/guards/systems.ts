@@ -1,10 +1,12 @@
 import { coerce, satisfies } from 'semver'
-import { missing } from '../../facts/commands.ts'
 import { type Files, files, linesOf, paths } from '../../facts/files.ts'
 import { platform } from '../../facts/machine.ts'
+import { type Lacking, lacking, packages } from '../../facts/packages.ts'
 import type { Fact } from '../../model/fact.ts'
-import type { Inventory } from '../../model/inventory.ts'
+import type { Host } from '../../model/inventory.ts'
 import { guard } from '../../model/step.ts'
+import type { Trouble } from '../../model/trouble.ts'
+import { needed } from '../packages.ts'
 
 /** Operating systems that k8snet prepares, by ID of os-release, with the oldest VERSION_ID. */
 const supported: Readonly<Record<string, number>> = {
@@ -86,42 +88,51 @@ export const architectures = guard({
       })),
 })
 
-/** Which package brings a command; Debian's name, then the RHEL family's where it differs. */
-const packages: Readonly<Record<string, string>> = {
-  awk: 'mawk (RHEL: gawk)',
-  cmp: 'diffutils',
-  getent: 'libc-bin (RHEL: glibc-common)',
-  ip: 'iproute2 (RHEL: iproute)',
-  iptables: 'iptables (RHEL: iptables-nft)',
-  losetup: 'mount (RHEL: util-linux-core)',
-  modprobe: 'kmod',
-  mount: 'mount (RHEL: util-linux-core)',
-  nft: 'nftables',
-  nsenter: 'util-linux',
-  systemd: 'an installation that was booted by systemd',
-  tar: 'tar',
-}
-
-/** What kubeadm, the CNI plugins and k8snet's own scripts call is there. */
+/** What kubeadm, the CNI plugins and k8snet's own scripts call is there, or its packages can be installed (step packages). */
 export const commands = guard({
-  title: 'The hosts have the commands that Kubernetes calls',
-  asks: ({ inventory }) => ({ missing: missing(needed(inventory)) }),
+  title: 'The hosts have the commands that Kubernetes calls, or their distribution brings them',
+  asks: ({ inventory }) => ({ lacking: lacking(needed(inventory)) }),
   look: (all) =>
     [...all]
-      .filter(([, { missing }]) => missing.length > 0)
-      .map(([host, { missing }]) => ({
-        code: 'COMMAND_MISSING',
-        message: `${host.name} lacks ${missing.join(', ')}`,
-        where: host.name,
-        evidence: missing.map((name) => ({ source: `command -v ${name}`, line: 'not found' })),
-        fix: `install ${[...new Set(missing.map((name) => packages[name] ?? 'coreutils'))].join(', ')}`,
-      })),
+      .filter(([, { lacking }]) => lacking.commands.length > 0 && !comes(lacking))
+      .map(([host, { lacking }]) => troubleOf(host, lacking)),
 })
 
-function needed({ cluster }: Inventory): string[] {
-  const always =
-    'awk cmp cp df getent grep ip iptables losetup mount nsenter sed sha256sum sort stat tar timeout umount'
-  return [...always.split(' '), ...(cluster.proxy === 'nftables' ? ['nft'] : [])]
+/** Do the packages that can be installed bring everything? systemd is brought by none. */
+function comes({ commands, adds }: Lacking): boolean {
+  return adds.length > 0 && !commands.includes('systemd')
+}
+
+function troubleOf({ name }: Host, { commands, tool, names, broken, said }: Lacking): Trouble {
+  const evidence = commands.map((command) => ({ source: `command -v ${command}`, line: 'not found' }))
+  const quoted = said.slice(0, 4).map((line) => ({ source: `${tool} install ${names.join(' ')}`, line }))
+  if (broken) {
+    return {
+      code: 'PACKAGES_BROKEN',
+      message: `${name} lacks ${commands.join(', ')}, and an installation of packages was broken off there`,
+      where: name,
+      evidence: [...evidence, ...quoted],
+      fix: `run dpkg --configure -a on ${name}, then the command again`,
+    }
+  }
+  const wanted = [...new Set(commands.map((command) => packagesOf(command)))].join(', ')
+  return {
+    code: 'COMMAND_MISSING',
+    message: `${name} lacks ${commands.join(', ')}${quoted.length > 0 ? `, and ${tool} cannot install ${names.join(', ')}` : ''}`,
+    where: name,
+    evidence: [...evidence, ...quoted],
+    fix:
+      quoted.length > 0
+        ? `let ${name} reach a repository that has ${names.join(', ')}, or install it by hand`
+        : `install ${wanted}`,
+  }
+}
+
+/** For a host whose package manager is not known: Debian's name, then the RHEL family's where it differs. */
+function packagesOf(command: string): string {
+  if (command === 'systemd') return 'an installation that was booted by systemd'
+  const [apt, dnf] = packages[command] ?? ['coreutils', 'coreutils']
+  return apt === dnf ? apt : `${apt} (RHEL: ${dnf})`
 }
 
 function osRelease(found: Files): Record<string, string> {

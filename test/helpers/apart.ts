@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Sshd, startSshd } from './sshd.ts'
+
+/** An sshd as on a machine of its own, as far as jobs go: /run/k8snet and the boot id are its own, in a mount namespace. */
+export interface Apart extends Sshd {
+  /** Where its /run/k8snet can be reached from outside. */
+  readonly run: string
+  /** Makes it seem to have been restarted: nothing is left in /run, and the boot id is a new one. */
+  reboot(): void
+  boot(): string
+  /** All that lies in its /run/k8snet. */
+  left(): string[]
+}
+
+/** `size`: of its /run/k8snet; `readOnly`: nothing can be written there. */
+export async function startApart(
+  options: { size?: string; readOnly?: boolean; config?: readonly string[] } = {},
+): Promise<Apart> {
+  const dir = mkdtempSync(join(tmpdir(), 'k8snet-apart-'))
+  const boot = join(dir, 'boot_id')
+  const newBoot = () => writeFileSync(boot, `${crypto.randomUUID()}\n`)
+  newBoot()
+  const mounts = [
+    'mount --make-rprivate /',
+    'mount -t tmpfs tmpfs /var/lib',
+    // A mount ends when the directory under it is removed, be it in another namespace: so that directory is its own too.
+    'mount -t tmpfs tmpfs /run',
+    'mkdir -m 0755 /run/sshd',
+    'mkdir /run/k8snet',
+    `mount -t tmpfs -o mode=0700,size=${options.size ?? '64m'}${options.readOnly ? ',ro' : ''} tmpfs /run/k8snet`,
+    `mount --bind ${boot} /proc/sys/kernel/random/boot_id`,
+    'echo ready',
+    'exec sleep infinity',
+  ]
+  // It outlives the sshd, as a machine does.
+  const machine = spawn('unshare', ['--mount', 'sh', '-c', mounts.join(' && ')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(machine.stdout, 'data')
+  const sshd = await startSshd(options.config, ['nsenter', '--mount', `--target=${machine.pid}`])
+  const run = `/proc/${machine.pid}/root/run/k8snet`
+  return {
+    ...sshd,
+    run,
+    left: () => readdirSync(run, { recursive: true, encoding: 'utf8' }).sort(),
+    boot: () => readFileSync(boot, 'utf8').trim(),
+    reboot: () => {
+      for (const name of readdirSync(run)) rmSync(join(run, name), { recursive: true })
+      newBoot()
+    },
+    stop: async () => {
+      await sshd.stop()
+      machine.kill('SIGKILL')
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The command lines and environments of all processes of this machine, as one text. */
+export function processes(): string {
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, 'latin1')
+    } catch {
+      return ''
+    }
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => `${read(`/proc/${pid}/cmdline`)}\n${read(`/proc/${pid}/environ`)}`)
+    .join('\n')
+}
