@@ -43,7 +43,18 @@ for tool in iptables ip6tables iptables-legacy; do
   command -v "$tool-save" >/dev/null && "$tool-save" 2>/dev/null | sed -E '/^#/d; s/\[[0-9]+:[0-9]+\]//'
 done
 section 'nft'
-command -v nft >/dev/null && nft list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+//; /^#/d'
+# firewalld keeps the chains of its trusted zone until its next reload, also when nothing leads to them any more
+rules=$(command -v nft >/dev/null && nft list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+//; /^#/d')
+case $rules in *goto\ filter_IN_trusted*) unused=none ;; *) unused='^\tchain (filter|nat|mangle)_(IN|FWD|PRE|POST)_trusted' ;; esac
+printf '%s\n' "$rules" | awk -v unused="$unused" '$0 ~ unused { skip = 1 } !skip; /^\t}$/ { skip = 0 }'
+
+section 'ufw'
+! grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf || ufw status verbose
+section 'firewalld'
+if systemctl -q is-active firewalld; then
+  firewall-cmd --list-all-zones
+  firewall-cmd --permanent --list-all-zones | sed 's/^/permanent /'
+fi
 
 section 'mounts'
 awk '{ print $5, $9, $10 }' /proc/self/mountinfo | grep -v -E '^/(run/user|proc|sys/fs/cgroup)' | LC_ALL=C sort

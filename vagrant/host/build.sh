@@ -8,6 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # What a bare host has. No container runtime and nothing of Kubernetes: k8snet brings those.
 packages=systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,iptables,nftables,kmod,procps,ca-certificates
 packages=$packages,conntrack,ethtool,iputils-ping,curl,python3-minimal,perl-base,bash-completion
+# Firewalls, installed and off: who wants one on a lab host switches it on.
+packages=$packages,ufw,firewalld
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

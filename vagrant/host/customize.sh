@@ -43,6 +43,8 @@ for unit in \
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
+# Debian's firewalld is on from its installation; nftables is not, and ufw does nothing before `ufw enable`.
+chroot "$root" systemctl --quiet disable firewalld.service
 # pid_max belongs to the machine that the lab runs on.
 ln -sf /dev/null "$root/etc/sysctl.d/50-pid-max.conf"
 ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
