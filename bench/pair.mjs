@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { homedir } from 'node:os'
 
 /** Runs two things in turn, `rounds` times, and prints the median of the ratios ours/plain. Each returns its milliseconds. */
 export async function pair({ name, goal, rounds, plain, ours }) {
@@ -38,3 +39,13 @@ export function timed(program, args, options = {}) {
 }
 
 export const k8snet = (...args) => timed(process.execPath, ['dist/cli.js', ...args])
+
+/** The outside world for a room of k8snet that a bench uses directly. */
+export const io = () => ({
+  cwd: process.cwd(),
+  env: {},
+  user: 'root',
+  home: homedir(),
+  signal: new AbortController().signal,
+  err: () => undefined,
+})
