@@ -1,6 +1,6 @@
 import type { Fact } from '../model/fact.ts'
+import { kubectl } from '../model/kubectl.ts'
 import { sh } from '../model/shell.ts'
-import { kubectl } from './kubectl.ts'
 import { membershipMark } from './membership.ts'
 
 export interface Cluster {

@@ -1,4 +1,5 @@
 import type { Host } from '../model/inventory.ts'
+import { kubectl, kubectlAsAdmin } from '../model/kubectl.ts'
 import type { Hands } from '../model/ports.ts'
 import { type Sh, sh } from '../model/shell.ts'
 import { exits, Failure } from '../model/trouble.ts'
@@ -13,7 +14,6 @@ export interface Leaving {
   readonly cordoned: boolean
 }
 
-const kubectl = 'KUBECACHEDIR=/dev/null/none /usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf'
 /** So long a pod may take to go: twice what it has by default. */
 const drainSeconds = 60
 
@@ -30,7 +30,7 @@ export async function leavingHosts(
   pasts: ReadonlyMap<Host, Past>,
 ): Promise<ReadonlyMap<Host, Leaving> | undefined> {
   const path = `{range .items[*]}{.metadata.name} {.status.nodeInfo.machineID} {.status.conditions[?(@.type=="Ready")].status} {.spec.unschedulable}{"\\n"}{end}`
-  const reply = await leader.look(`${kubectl} --request-timeout 10s get nodes -o ${sh`jsonpath=${path}`}`)
+  const reply = await leader.look(kubectl(sh`get nodes -o ${`jsonpath=${path}`}`))
   if (reply.code !== 0) return undefined
   const nodes = reply.out.split('\n').map((line) => line.split(' '))
   return new Map(
@@ -78,4 +78,4 @@ export async function removeNode(leader: Hands, host: Host, { node }: Leaving): 
   })
 }
 
-const viaConfig = (command: Sh): Sh => command.replace(/^kubectl/, kubectl)
+const viaConfig = (command: Sh): Sh => command.replace(/^kubectl/, kubectlAsAdmin)

@@ -2,6 +2,7 @@ import type { JournalEntry } from '../model/action.ts'
 import type { Eyes } from '../model/ports.ts'
 import type { Sh } from '../model/shell.ts'
 import { exits, Failure } from '../model/trouble.ts'
+import { unconfirmed } from './revert.ts'
 import { readJournal } from './script.ts'
 
 /** What k8snet finds of itself on a host. */
@@ -22,7 +23,7 @@ const look: Sh = `cat /var/lib/k8snet/journal 2>/dev/null || [ ! -e /var/lib/k8s
 echo
 for it in /var/lib/k8snet /run/k8snet; do [ ! -e "$it" ] || echo @traces; done
 [ ! -e /etc/kubernetes/kubelet.conf ] || echo @member
-for it in /run/k8snet/revert.*; do [ ! -d "$it" ] || echo @busy; done
+[ -z "$(${unconfirmed.ask})" ] || echo @busy
 [ ! -e /run/k8snet/job.lock ] || flock -n /run/k8snet/job.lock true || echo @busy
 [ ! -e /etc/machine-id ] || echo "@machine $(cat /etc/machine-id)"`
 

@@ -16,15 +16,12 @@ export interface Recovery {
 }
 
 /** Does the work, and again when the host went away under it, as long as that leads on. The work must not do anything twice. */
-export async function withRecovery<T>(
-  work: (again: boolean) => Promise<T>,
-  { progress, back, signal }: Recovery,
-): Promise<T> {
+export async function withRecovery<T>(work: () => Promise<T>, { progress, back, signal }: Recovery): Promise<T> {
   let idle = 0
   for (let time = 1; ; time += 1) {
     const before = progress()
     try {
-      return await work(time > 1)
+      return await work()
     } catch (error) {
       const trouble = error instanceof Failure ? error.troubles[0]! : undefined
       if (!trouble || !passing.includes(trouble.code) || signal.aborted || time === most) throw error

@@ -1,7 +1,7 @@
 import { cluster, daemonPods, daemons } from '../facts/cluster.ts'
-import { kubectl } from '../facts/kubectl.ts'
 import type { Action } from '../model/action.ts'
 import type { Host } from '../model/inventory.ts'
+import { kubectl } from '../model/kubectl.ts'
 import { type Sh, sh } from '../model/shell.ts'
 import { step } from '../model/step.ts'
 
