@@ -20,5 +20,6 @@ if [ ! -e $installed ] || newer package-lock.json -newer $installed; then
 fi
 if [ ! -e dist/cli.js ] || newer src package.json tsconfig.json tsconfig.build.json rolldown.config.mjs -type f -newer dist/cli.js; then
   echo 'Compiling k8snet (npm run build)' >&2
-  npm run --silent build >&2 || { rm -f dist/cli.js; exit 1; }
+  # Its list of files is worth reading only when it fails.
+  said=$(npm run --silent build 2>&1) || { printf '%s\n' "$said" >&2; rm -f dist/cli.js; exit 1; }
 fi
