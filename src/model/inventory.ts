@@ -19,7 +19,8 @@ export interface Cluster {
   readonly dnsDomain: string
   readonly imageRepository: string
   readonly network: {
-    readonly provider: 'flannel'
+    /** `unknown`: found by the API, and not flannel. An inventory file never says that. */
+    readonly provider: 'flannel' | 'unknown'
     readonly backend: 'vxlan' | 'host-gw' | 'udp'
     readonly port?: number
   }

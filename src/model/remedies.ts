@@ -78,6 +78,9 @@ export const remedies: { readonly [C in Code]?: string } = {
   INTERRUPTED: 'Run the command again: it goes on from what is there.',
   NO_CLUSTER: 'Make one: k8snet up.',
   DEFECT: 'Please report it with the command that you ran.',
+  // dumps and traces
+  DUMP_INVALID: 'Make the dump again: k8snet verify INVENTORY --save DIR.',
+  END_UNKNOWN: 'Name a pod as namespace/name, a node, a Service as svc/namespace/name, or an IP.',
 }
 
 /** The exit codes that a code comes with, where they are not those of its kind. */
@@ -102,6 +105,8 @@ const kinds: readonly { readonly title: string; readonly first: Code; readonly e
   { title: 'Lock and plan file', first: 'LOCKED', exits: [exits.badInput] },
   { title: 'Run', first: 'HOST_REBOOTED', exits: [exits.someHosts] },
   { title: 'The network', first: 'CONTAINERS_APART', exits: [exits.network] },
+  { title: 'Causes of a broken network', first: 'CIDR_MISMATCH_FLANNEL', exits: [exits.network] },
+  { title: 'Dumps and traces', first: 'DUMP_INVALID', exits: [exits.badInput] },
 ]
 
 /** Of what kind a code is, and which exit codes it comes with, the usual one first. */
