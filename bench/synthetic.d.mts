@@ -1,0 +1,3 @@
+import type { ClusterDump } from '../src/model/dump.ts'
+
+export function synthetic(count: number): ClusterDump
