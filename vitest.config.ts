@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
-/** system: real sshd, namespaces, containers' tools. On the lab: cluster, an operator's day; faults, all that goes wrong on the way; soak, kill -9. unit: all the rest. */
-const system = ['test/ssh/**/*.test.ts', 'test/commands/*.test.ts', 'test/run/*.test.ts', 'test/verify/netns*.test.ts']
+/** system: real sshd, namespaces, a browser, containers' tools. On the lab: cluster, an operator's day; faults, all that goes wrong on the way; soak, kill -9. unit: all the rest. */
+const system = [
+  'test/ssh/**/*.test.ts',
+  'test/commands/*.test.ts',
+  'test/run/*.test.ts',
+  'test/verify/netns*.test.ts',
+  'test/browser/**/*.test.ts',
+]
 const cluster = ['test/cluster/**/*.test.ts']
 const faults = ['test/faults/**/*.test.ts']
 const soak = ['test/soak/**/*.test.ts']

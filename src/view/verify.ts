@@ -1,45 +1,80 @@
-import type { Check, Scenario, VerifyReport } from '../model/report.ts'
+import type { Check, VerifyReport } from '../model/report.ts'
 import { paint } from './paint.ts'
+import { duration } from './table.ts'
+import { causesText, shorten, tracesText } from './verify-causes.ts'
+import { matrixOf } from './verify-matrix.ts'
+import {
+  byScenario,
+  count,
+  groups,
+  notesOf,
+  pairsOf,
+  sampledText,
+  tally,
+  titles,
+  unexplainedOf,
+  unique,
+  unreadOf,
+} from './verify-words.ts'
 
-const titles: readonly (readonly [Scenario, string])[] = [
-  ['containers', 'containers of one pod, over localhost'],
-  ['pod-to-pod', 'pod to pod, without NAT'],
-  ['pod-to-service', 'pod to Service, every endpoint'],
-  ['dns', 'cluster DNS'],
-  ['outside-to-service', 'outside to NodePort'],
-  ['node-to-pod', 'node to pod'],
-  ['api', 'pod to API server'],
-  ['addresses', 'addresses and nodes'],
-]
 /** Pairs named per code before the rest is only counted. */
 const shownPairs = 12
-/** A matrix with more rows shows those that are not all ok. */
-const shownRows = 12
+/** A matrix with more rows or columns shows those that are not all ok. */
+const shownNames = 12
 /** Lines of evidence per code. */
 const shownEvidence = 3
+/** With more scenarios than the quick level has, those that passed take one line each. */
+const manyScenarios = 9
 const mark = { passed: 'ok', failed: 'FAIL', skipped: '?' } as const
 const style = { passed: 'green', failed: 'red', skipped: 'yellow' } as const
 
 /**
  * The report of verify for a terminal or a log: per scenario a matrix of where packets start (rows) and where they go
- * (columns), then what failed by code, with pairs, evidence and fix, then what could not be checked, then the counts.
+ * (columns), then the causes with evidence and fix, then what failed without a known cause, then what could not be checked
+ * and what should be known, then the counts.
  */
 export function verifyText(report: VerifyReport, { color }: { readonly color: boolean }): string {
-  const blocks = titles.flatMap(([scenario, title]) => {
-    const checks = report.checks.filter((check) => check.scenario === scenario)
-    return checks.length > 0 ? [matrix(title, checks, color)] : []
-  })
-  return [...blocks, ...failures(report.checks, color), ...skipped(report.checks, color), summary(report, color)].join(
-    '\n',
+  const scenarios = byScenario(report.checks)
+  const brief = scenarios.length >= manyScenarios || scenarios.some(([, checks]) => namesOf(checks) > shownNames)
+  const [short, long] = brief ? parted(scenarios, ([, checks]) => checks.every(isPassed)) : [[], scenarios]
+  const wide = Math.max(0, ...short.map(([scenario]) => titles[scenario].length))
+  const lines = short.map(
+    ([scenario, { length }]) =>
+      `${titles[scenario].padEnd(wide)}  ${paint(color, 'green', 'ok')}  ${length} of ${length}`,
   )
+  const blocks = long.map(([scenario, checks]) => {
+    const top = `${paint(color, 'bold', titles[scenario])}  ${tally(checks).passed} of ${checks.length}`
+    return `${top}\n${matrix(checks, color)}`
+  })
+  return [
+    ...lines,
+    ...(lines.length > 0 ? [''] : []),
+    ...blocks,
+    ...causesText(report, color),
+    ...unexplained(report, color),
+    ...tracesText(report.traces ?? [], color),
+    ...skipped(report.checks, color),
+    ...remarks(report, color),
+    summary(report, color),
+  ].join('\n')
 }
 
-function matrix(title: string, checks: readonly Check[], color: boolean): string {
-  const all = unique(checks.map((check) => check.from))
-  const bad = unique(checks.filter((check) => check.outcome !== 'passed').map((check) => check.from))
-  const rows = all.length <= shownRows ? all : bad.slice(0, shownRows)
-  const columns = unique(checks.map((check) => check.to))
-  const cells = rows.map((from) => columns.map((to) => cell(checks.filter((it) => it.from === from && it.to === to))))
+const namesOf = (checks: readonly Check[]): number => new Set(checks.map(({ from }) => from)).size
+const isPassed = ({ outcome }: Check): boolean => outcome === 'passed'
+
+function parted<T>(items: readonly T[], is: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(is), items.filter((item) => !is(item))]
+}
+
+function matrix(checks: readonly Check[], color: boolean): string {
+  const { rows, columns, more, cell } = matrixOf(checks, shownNames)
+  if (rows.length === 0) return ''
+  const cells = rows.map((from) =>
+    columns.map((to) => {
+      const it = cell(from, to)
+      return { text: it ? [mark[it.outcome], ...it.protocols].join(' ') : '-', outcome: it?.outcome }
+    }),
+  )
   const first = Math.max(...rows.map((row) => row.length))
   const widths = columns.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.text.length ?? 0)))
   const head = `  ${' '.repeat(first)}  ${columns.map((name, i) => name.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd()
@@ -50,37 +85,23 @@ function matrix(title: string, checks: readonly Check[], color: boolean): string
     })
     return `  ${from.padEnd(first)}  ${line.join('  ')}`.trimEnd()
   })
-  const passed = checks.filter((check) => check.outcome === 'passed').length
-  const top = `${paint(color, 'bold', title)}  ${passed} of ${checks.length}`
-  if (rows.length === 0) return `${top}\n`
-  return [top, paint(color, 'dim', head), ...body, ''].join('\n')
+  const left = [more.rows && count(more.rows, 'row'), more.columns && count(more.columns, 'column')].filter(Boolean)
+  const rest = left.length > 0 ? [paint(color, 'dim', `  not shown: ${left.join(', ')}`)] : []
+  return [paint(color, 'dim', head), ...body, ...rest, ''].join('\n')
 }
 
-/** `ok` when all protocols of the pair are; else what is not: `FAIL udp icmp` */
-function cell(checks: readonly Check[]): { text: string; outcome?: Check['outcome'] } {
-  if (checks.length === 0) return { text: '-' }
-  const outcome =
-    (['failed', 'skipped'] as const).find((it) => checks.some((check) => check.outcome === it)) ?? 'passed'
-  const which = checks.filter((check) => check.outcome === outcome)
-  const named = which.length < checks.length ? which.flatMap((check) => check.protocol ?? []) : []
-  return { text: [mark[outcome], ...named].join(' '), outcome }
-}
-
-/** What failed, by code: how many, which pairs over what, the evidence, the fix. */
-function failures(checks: readonly Check[], color: boolean): string[] {
-  const byCode = groups(
-    checks.filter((check) => check.outcome === 'failed'),
-    (check) => check.code ?? 'PROBE_FAILED',
-  )
-  return byCode.map(([code, of]) => {
-    const pairs = groups(of, (check) => `${check.from} -> ${check.to}`).map(([pair, same]) => {
-      const protocols = unique(same.flatMap((check) => check.protocol ?? []))
-      return `  ${[pair, ...protocols].join(' ')}  (${unique(same.map((check) => check.scenario)).join(', ')})`
-    })
+/** What failed without a known cause, by code: how many, which pairs over what, the evidence, the fix. */
+function unexplained(report: VerifyReport, color: boolean): string[] {
+  const left = unexplainedOf(report)
+  const remark = report.causes ? ', and no known cause explains it' : ''
+  return groups(left, (check) => check.code ?? 'PROBE_FAILED').map(([code, of]) => {
+    const pairs = pairsOf(of).map(
+      ({ pair, protocols, scenarios }) => `  ${[pair, ...protocols].join(' ')}  (${scenarios.join(', ')})`,
+    )
     const evidence = unique(of.flatMap((check) => check.evidence ?? [])).map((line) => `  evidence: ${line}`)
     const fix = of.find((check) => check.fix)?.fix
     return [
-      `${paint(color, 'red', code)}  ${count(of.length, 'check')} failed`,
+      `${paint(color, 'red', code)}  ${count(of.length, 'check')} failed${remark}`,
       ...shorten(pairs, shownPairs),
       ...shorten(evidence, shownEvidence).map((line) => paint(color, 'dim', line)),
       ...(fix ? [`  fix: ${fix}`] : []),
@@ -100,25 +121,41 @@ function skipped(checks: readonly Check[], color: boolean): string[] {
   )
 }
 
+/** Known deviations, which pairs were tried, and which causes nobody looked for. */
+function remarks(report: VerifyReport, color: boolean): string[] {
+  const notes = notesOf(report.checks).map(([note, of]) => {
+    const [first] = of
+    const pair = `${first?.from} -> ${first?.to}`
+    return `note  ${note} (${of.length > 1 ? `${count(of.length, 'check')}, as ${pair}` : pair})`
+  })
+  const left = groups(report.skippedCauses ?? [], ({ why }) => why).map(([why, of]) => {
+    const names = of.map(({ code }) => code)
+    const shown = names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+    return `not looked for  ${shown}: ${why}`
+  })
+  const sampled = sampledText(report)
+  const unread = unreadOf(report)
+  const names = `${unread.slice(0, shownNames).join(', ')}${unread.length > shownNames ? ` and ${unread.length - shownNames} more` : ''}`
+  const unknown = unread.length > 0 ? [`unknown  ${count(unread.length, 'node')} could not be read: ${names}`] : []
+  const all = [...unknown, ...notes, ...(sampled ? [`note  ${sampled}`] : []), ...left]
+  return all.length > 0 ? [`${all.map((line) => paint(color, 'dim', line)).join('\n')}\n`] : []
+}
+
 function summary(report: VerifyReport, color: boolean): string {
-  const number = (outcome: Check['outcome']) => report.checks.filter((check) => check.outcome === outcome).length
-  const parts = [`${number('passed')} passed`, `${number('failed')} failed`, `${number('skipped')} skipped`]
-  const text = `network ${report.ok ? 'ok' : 'NOT ok'}: ${parts.join(', ')} in ${(report.ms / 1000).toFixed(1)} s`
+  const { passed, failed, skipped } = tally(report.checks)
+  const errors = (report.causes ?? []).filter(({ level }) => level === 'error').length
+  const warnings = (report.causes ?? []).length - errors
+  const left = report.causes ? unexplainedOf(report).length : 0
+  const why = [
+    errors > 0 && count(errors, 'cause'),
+    left > 0 && `${count(left, 'failure')} unexplained`,
+    warnings > 0 && count(warnings, 'warning'),
+  ].filter(Boolean)
+  if (report.checks.length === 0) {
+    const found = why.length > 0 ? why.join(', ') : 'no known cause of trouble'
+    return `${paint(color, report.ok ? 'green' : 'red', `${report.ok ? 'nothing wrong' : 'NOT ok'} by what the nodes say: ${found}; no packet was sent`)}\n`
+  }
+  const counts = `${passed} passed, ${failed} failed, ${skipped} skipped in ${duration(report.ms)}`
+  const text = `network ${report.ok ? 'ok' : 'NOT ok'}: ${[counts, why.join(', ')].filter(Boolean).join('; ')}`
   return `${paint(color, report.ok ? 'green' : 'red', text)}\n`
-}
-
-function shorten(lines: readonly string[], most: number): string[] {
-  return lines.length <= most ? [...lines] : [...lines.slice(0, most), `  and ${lines.length - most} more`]
-}
-
-function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? '' : 's'}`
-}
-
-function unique<T>(values: readonly T[]): T[] {
-  return [...new Set(values)]
-}
-
-function groups<T>(items: readonly T[], key: (item: T) => string): [string, T[]][] {
-  return unique(items.map(key)).map((name) => [name, items.filter((item) => key(item) === name)])
 }
