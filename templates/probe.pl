@@ -14,6 +14,8 @@ my %REASONS = (
 my %RCODES = (0, 'NOERROR', 1, 'FORMERR', 2, 'SERVFAIL', 3, 'NXDOMAIN', 5, 'REFUSED');
 my @RESEND = (0.4, 0.6);    # seconds between a datagram and its repeats
 my $AT_ONCE = 200;
+my ($BIG, $BURST) = (8000, 8);
+my $PATIENCE = 2;    # seconds for one connection of many
 my $fine_clock = eval { require Time::HiRes; Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()); 1 };
 my $ticks = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 
@@ -32,28 +34,34 @@ sub new_socket {
 # server
 
 sub serve {
-    my ($name, $port, $seconds) = @_;
+    my ($name, $port, $seconds, $address) = @_;
+    my $ip = $address ? inet_aton($address) : INADDR_ANY;
     my $tcp = new_socket(SOCK_STREAM, 0) or die "$!\n";
     setsockopt($tcp, SOL_SOCKET, SO_REUSEADDR, 1);
-    my $here = pack_sockaddr_in($port, INADDR_ANY);
+    my $here = pack_sockaddr_in($port, $ip);
     bind($tcp, $here) && listen($tcp, 256) or die "$!\n";
+    my $big = new_socket(SOCK_STREAM, 0) or die "$!\n";
+    setsockopt($big, SOL_SOCKET, SO_REUSEADDR, 1);
+    bind($big, pack_sockaddr_in($port + 80, $ip)) && listen($big, 64) or die "$!\n";
     my $udp = new_socket(SOCK_DGRAM, 0) or die "$!\n";
     bind($udp, $here) or die "$!\n";
     my $watch = '';
-    vec($watch, fileno($_), 1) = 1 for $tcp, $udp;
+    vec($watch, fileno($_), 1) = 1 for $tcp, $big, $udp;
     say_("ready $name");
     my ($end, $beat) = (now() + $seconds, now() + 1);
     while (now() < $end) {
         my $pause = $beat - now();
         select(my $ready = $watch, undef, undef, $pause > 0 ? $pause : 0);
-        if (vec($ready, fileno($tcp), 1) and my $peer = accept(my $client, $tcp)) {
-            my $seen = inet_ntoa((unpack_sockaddr_in($peer))[1]);
-            syswrite($client, "$name $seen\n");
-            close($client);
+        for ($tcp, $big) {
+            if (vec($ready, fileno($_), 1) and my $peer = accept(my $client, $_)) {
+                my $seen = inet_ntoa((unpack_sockaddr_in($peer))[1]);
+                fcntl($client, F_SETFL, fcntl($client, F_GETFL, 0) | O_NONBLOCK);
+                syswrite($client, ($_ == $big ? 'x' x $BIG . ' ' : '') . "$name $seen\n");
+                close($client);
+            }
         }
-        if (vec($ready, fileno($udp), 1) and my $peer = recv($udp, my $data, 512, 0)) {
-            my $seen = inet_ntoa((unpack_sockaddr_in($peer))[1]);
-            send($udp, "$data $name $seen", 0, $peer);
+        if (vec($ready, fileno($udp), 1) and my $peer = recv($udp, my $data, 65535, 0)) {
+            answer($udp, $name, $data, $peer);
         }
         if (now() >= $beat) {
             say_('alive');    # fails once the channel is gone, and that ends the program
@@ -61,6 +69,26 @@ sub serve {
         }
     }
     return;
+}
+
+# To `count ...` the counters of fragments, to `drop ...` nothing; what is large gets an answer just as large.
+sub answer {
+    my ($udp, $name, $data, $peer) = @_;
+    return if $data =~ /^drop /;
+    my $seen = inet_ntoa((unpack_sockaddr_in($peer))[1]);
+    my $end = $data =~ /^count / ? join(' ', '', fragments()) : " $name $seen";
+    send($udp, (length $data > 512 ? substr($data, 0, length($data) - length $end) : $data) . $end, 0, $peer);
+    return;
+}
+
+# Ip.FragCreates and Ip.ReasmOKs of the host, whatever network this process is in; -1 where they cannot be read.
+sub fragments {
+    open(my $file, '<', '/proc/1/net/snmp') or return (-1, -1);
+    my ($names, $values) = map { [split] } grep { /^Ip:/ } <$file>;
+    return (-1, -1) if !$values;
+    my %of;
+    @of{@$names} = @$values;
+    return map { defined ? $_ : -1 } @of{qw(FragCreates ReasmOKs)};
 }
 
 # client: what waits for a socket is { s, way, until, then }; `then` is told whether the socket is ready or it is too late
@@ -138,7 +166,7 @@ sub exchange_udp {
     my $finish = sub { undef $send; undef $more; return $done->(@_) };
     $more = sub {
         if (!$_[0]) { return $again >= $until ? $finish->(undef, 'timeout') : $send->() }
-        defined recv($s, my $data, 4096, 0) or return $finish->(undef, why($!));
+        defined recv($s, my $data, 65535, 0) or return $finish->(undef, why($!));
         my $got = $answer->($data);
         return $finish->($got, '') if defined $got;
         wait_for($s, 'r', $again, $more);
@@ -165,12 +193,103 @@ sub tcp {
 
 my $tokens = 0;
 
+sub new_token { return sprintf('k8snet-%d-%d ', $$, ++$tokens) }
+
 sub udp {
     my ($ip, $port, $until, $done) = @_;
-    my $token = sprintf('k8snet-%d-%d ', $$, ++$tokens);
+    my $token = new_token();
     exchange_udp(new_socket(SOCK_DGRAM, 0), $ip, $port, $until, $token,
         sub { index($_[0], $token) == 0 ? substr($_[0], length $token) : undef },
         sub { return defined $_[0] ? $done->(1, trim($_[0])) : $done->(0, $_[1]) });
+    return;
+}
+
+sub last_two { return join(' ', (split ' ', trim($_[0]))[-2, -1]) }
+
+sub bigtcp {
+    my ($ip, $port, $until, $done) = @_;
+    exchange_tcp($ip, $port, $until, '', sub { $_[0] =~ /\n\z/ }, sub {
+        return defined $_[0] ? $done->(1, last_two($_[0])) : $done->(0, $_[1]);
+    });
+    return;
+}
+
+sub path_mtu { return unpack('i', getsockopt($_[0], Socket::IPPROTO_IP(), 14)) }
+
+sub bigudp {
+    my ($ip, $port, $until, $size, $done) = @_;
+    my $s = new_socket(SOCK_DGRAM, 0);
+    return $done->(0, why($!)) if !$s || !connect($s, pack_sockaddr_in($port, inet_aton($ip)));
+    $size ||= path_mtu($s) - 28;
+    my $token = new_token();
+    exchange_udp($s, $ip, $port, $until, $token . 'x' x ($size - length $token),
+        sub { index($_[0], $token) == 0 && length $_[0] == $size ? $_[0] : undef },
+        sub { return defined $_[0] ? $done->(1, last_two($_[0])) : $done->(0, $_[1]) });
+    return;
+}
+
+sub count {
+    my ($ip, $port, $until, $done) = @_;
+    my $token = 'count ' . new_token();
+    exchange_udp(new_socket(SOCK_DGRAM, 0), $ip, $port, $until, $token,
+        sub { index($_[0], $token) == 0 ? (split ' ', substr($_[0], length $token))[1] : undef }, $done);
+    return;
+}
+
+# Sends bursts of packets as large as the interface takes, with leave to cut them into fragments, whatever the kernel has
+# learned of the way. One burst without fragments is enough to be sure; those of another may be somebody else's.
+sub frag {
+    my ($ip, $port, $until, $done) = @_;
+    my $s = new_socket(SOCK_DGRAM, 0);
+    return $done->(0, why($!)) if !$s || !connect($s, pack_sockaddr_in($port, inet_aton($ip)));
+    setsockopt($s, Socket::IPPROTO_IP(), 10, pack('i', 4));    # IP_MTU_DISCOVER: IP_PMTUDISC_INTERFACE
+    my ($mtu, $left) = (path_mtu($s), 4);
+    my $turn;
+    my $finish = sub { undef $turn; return $done->(@_) };
+    $turn = sub {
+        count($ip, $port, $until, sub {
+            my ($there, $reason) = @_;
+            return $finish->(0, $reason) if !defined $there;
+            my $here = (fragments())[0];
+            return $finish->(0, 'unreadable') if $here < 0 || $there < 0;
+            for (1 .. $BURST) { defined send($s, 'drop ' . 'x' x ($mtu - 33), 0) or return $finish->(0, why($!)) }
+            my $made = (fragments())[0] - $here;
+            count($ip, $port, $until, sub {
+                my ($joined, $reason) = @_;
+                return $finish->(0, $reason) if !defined $joined;
+                my $whole = $made < 2 * $BURST && $joined - $there < $BURST;
+                return $finish->(1, join ' ', $mtu, $BURST, $made, $joined - $there) if $whole || !--$left;
+                wait_until(now() + 0.05, $turn);
+            });
+        });
+        return;
+    };
+    return $turn->();
+}
+
+sub again {
+    my ($attempt, $ip, $port, $until, $done) = @_;
+    $attempt->($ip, $port, min($until, now() + 0.7), sub {
+        return $done->(@_) if $_[0] || now() >= $until - 0.1;
+        my @once_more = ($attempt, $ip, $port, $until, $done);
+        wait_until(now() + 0.1, sub { again(@once_more) });
+    });
+    return;
+}
+
+sub connect_to {
+    my ($name, $port, $until, $server, $done) = @_;
+    my $to = sub {
+        my ($ip) = @_;
+        connected($ip, $port, $until, sub { return $_[0] ? $done->(1, $ip) : $done->(0, $_[1]) });
+        return;
+    };
+    return $to->($name) if $name !~ /[^0-9.]/;
+    dnsudp($server, 53, $until, $name, sub {
+        my ($ok, $text) = @_;
+        my $ip = $ok ? (split /[ ,]/, $text)[1] : '-';
+        return $ip eq '-' ? $done->(0, "dns: $text") : $to->($ip);
+    });
     return;
 }
 
@@ -201,10 +320,10 @@ sub http {
 }
 
 sub dns_query {
-    my ($name) = @_;
+    my ($name, $kind) = (@_, 1);
     $name =~ s/\.+\z//;
     my $ident = ($$ * 31 + ++$tokens) & 0xffff;
-    return pack('n6', $ident, 0x100, 1, 0, 0, 0) . join('', map { chr(length) . $_ } split /\./, $name) . "\0" . pack('nn', 1, 1);
+    return pack('n6', $ident, 0x100, 1, 0, 0, 0) . join('', map { chr(length) . $_ } split /\./, $name) . "\0" . pack('nn', $kind, 1);
 }
 
 # RCODE and the A records of a reply to the query; undef if it is no reply to it.
@@ -244,6 +363,93 @@ sub dnstcp {
     return;
 }
 
+# As a C library does: A and AAAA at once from one port, both again after 5 s, the next name when there is none.
+sub search {
+    my ($ip, $port, $until, $names, $done) = @_;
+    my ($name, @others) = @$names;
+    my @queries = (dns_query($name), dns_query($name, 28));
+    my $s = new_socket(SOCK_DGRAM, 0);
+    return $done->(0, why($!)) if !$s || !connect($s, pack_sockaddr_in($port, inet_aton($ip)));
+    my (%got, $pause, $ask, $more);
+    my $finish = sub { undef $ask; undef $more; return $done->(@_) };
+    $more = sub {
+        if (!$_[0]) { return now() >= $until ? $finish->(0, 'timeout') : $ask->() }
+        defined recv($s, my $data, 65535, 0) or return $finish->(0, why($!));
+        for (0, 1) { my $said = dns_answer($queries[$_], $data); $got{$_} = $said if defined $said }
+        if (keys %got < 2) { wait_for($s, 'r', $pause, $more); return }
+        return $finish->(1, $got{0}) if $got{0} !~ / -$/ || !@others;
+        undef $ask;
+        undef $more;
+        return search($ip, $port, $until, \@others, $done);
+    };
+    $ask = sub {
+        for (@queries) { defined send($s, $_, 0) or return $finish->(0, why($!)) }
+        $pause = min($until, now() + 5);
+        wait_for($s, 'r', $pause, $more);
+        return;
+    };
+    return $ask->();
+}
+
+sub spreader {
+    my ($state, $attempt, $ip, $port, $until) = @_;
+    if ($state->{todo} && now() < $state->{last}) {
+        $state->{todo}--;
+        $attempt->($ip, $port, min($until, now() + $PATIENCE), sub {
+            my ($ok, $text) = @_;
+            my ($name, $seen) = split / /, $text;
+            if ($ok) { $state->{names}{$name}++; $state->{seen}{$seen} = 1 }
+            else { $state->{failed}++; $state->{why} = $text }
+            wait_until(0, sub { spreader($state, $attempt, $ip, $port, $until) });
+        });
+        return;
+    }
+    return if --$state->{workers};
+    my $names = join(',', map { "$_=$state->{names}{$_}" } sort keys %{ $state->{names} });
+    return $state->{report}->(0, $state->{why}) if $names eq '';
+    return $state->{report}->(1, join ' ', $names, join(',', sort keys %{ $state->{seen} }), $state->{failed}, $state->{why});
+}
+
+sub mover {
+    my ($state, $ip, $port, $until) = @_;
+    my $s = new_socket(SOCK_DGRAM, 0);
+    connect($s, pack_sockaddr_in($port, inet_aton($ip)));
+    my ($token, $last, $had, $pause) = (new_token(), '', 0);
+    my ($ask, $then);
+    my $next = sub {
+        if (!$state->{done} && $state->{had} && !$state->{kept} && !$state->{first}) {
+            $state->{done} = 1;
+            $state->{report}->(1, $state->{had});
+        }
+        elsif (!$state->{done} && now() >= $until) {
+            $state->{done} = 1;
+            $state->{report}->(0, $state->{had} ? "kept $state->{kept} $state->{had}" : $state->{first} ? 'timeout' : 'never');
+        }
+        if ($state->{done}) { undef $ask; undef $then; return }
+        wait_until($pause, $ask);
+        return;
+    };
+    $then = sub {
+        my $data = '';
+        if ($_[0] && defined recv($s, $data, 512, 0) && index($data, $token) == 0) {
+            my ($name) = split ' ', substr($data, length $token);
+            if ($last eq '' && !--$state->{first}) { say_("s $state->{ident}") }
+            if ($name eq $state->{gone} && !$had) { $had = 1; $state->{had}++ }
+            if ($had && $name ne $last) { $state->{kept} += $name eq $state->{gone} ? 1 : -1 }
+            $last = $name;
+        }
+        return $next->();
+    };
+    $ask = sub {
+        if ($state->{done}) { undef $ask; undef $then; return }
+        $pause = min($until, now() + 0.15);
+        return $next->() if !defined send($s, $token, 0);    # nobody is there for the moment
+        wait_for($s, 'r', $pause, $then);
+        return;
+    };
+    return $ask->();
+}
+
 # One of several that connect to a Service again and again, until all its endpoints have answered.
 sub worker {
     my ($state, $attempt, $ip, $port, $until, $patience) = @_;
@@ -272,24 +478,40 @@ sub client {
     my ($seconds) = @_;
     my @todo = map { [split] } grep { /\S/ } <STDIN>;
     my ($left, $running) = (scalar @todo, 0);
-    my %simple = (tcp => \&tcp, udp => \&udp, http => \&http);
+    my %simple = (tcp => \&tcp, udp => \&udp, http => \&http, bigtcp => \&bigtcp, frag => \&frag);
+    my %asking = (dnsudp => \&dnsudp, dnstcp => \&dnstcp, connect => \&connect_to, bigudp => \&bigudp);
     while (@todo || $running) {
         while (@todo && $running < $AT_ONCE) {
-            my ($ident, $kind, $ip, $port, $more) = @{ shift @todo };
+            my ($first, $kind, $ip, $port, $more) = @{ shift @todo };
+            my ($ident, $own) = split m{/}, $first;
             my $began = now();
-            my $until = $began + $seconds;
+            my $until = $began + ($own || $seconds);
+            my $plain = $kind =~ /tcp$/ ? \&tcp : \&udp;
             $running++;
             my $report = sub {
                 $running--;
                 say_(sprintf 'r %s %s %d %s', $ident, $_[0] ? 'ok' : 'fail', (now() - $began) * 1000, $_[1]);
             };
-            if ($kind eq 'svctcp' || $kind eq 'svcudp') {
+            if ($kind =~ /^svc/) {
                 my $state = { seen => {}, answers => 0, why => 'timeout', done => 0, report => $report, want => $more, limit => 16 * $more + 32 };
-                worker($state, $kind eq 'svctcp' ? \&tcp : \&udp, $ip, $port, $until, $seconds / 2) for 1 .. min(2 * $more, 16);
+                worker($state, $plain, $ip, $port, $until, $seconds / 2) for 1 .. min(2 * $more, 16);
             }
+            elsif ($kind =~ /^spread/) {
+                my ($total, $at_once) = split /,/, $more;
+                my $last = $until - $PATIENCE;
+                $last = $began + 0.1 if $last < $began + 0.1;
+                my $state = { todo => $total, last => $last, workers => $at_once, names => {}, seen => {}, failed => 0, why => '-', report => $report };
+                spreader($state, $plain, $ip, $port, $until) for 1 .. $at_once;
+            }
+            elsif ($kind eq 'move') {
+                my ($total, $gone) = split /,/, $more;
+                my $state = { ident => $ident, gone => $gone, first => $total, had => 0, kept => 0, done => 0, report => $report };
+                mover($state, $ip, $port, $until) for 1 .. $total;
+            }
+            elsif ($kind =~ /^try/) { again($plain, $ip, $port, $until, $report) }
+            elsif ($kind eq 'search') { search($ip, $port, $until, [split /,/, $more], $report) }
             elsif ($kind eq 'icmp') { icmp($ip, $until, $report) }
-            elsif ($kind eq 'dnsudp') { dnsudp($ip, $port, $until, $more, $report) }
-            elsif ($kind eq 'dnstcp') { dnstcp($ip, $port, $until, $more, $report) }
+            elsif ($asking{$kind}) { $asking{$kind}->($ip, $port, $until, $more, $report) }
             else { $simple{$kind}->($ip, $port, $until, $report) }
         }
         turn() if $running;

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import type { OutsideProbe } from '../verify/outside.ts'
 
 /** Tries an address by TCP from this machine, which is outside of every cluster it manages. */
-export const outside: OutsideProbe = (address, port, { wantLine, timeoutMs, signal }) =>
+export const outside: OutsideProbe = (address, port, { wantLine, send, timeoutMs, signal }) =>
   new Promise((resolve) => {
     const socket = connect({ host: address, port })
     let text = ''
@@ -16,6 +16,7 @@ export const outside: OutsideProbe = (address, port, { wantLine, timeoutMs, sign
     const stop = () => end({ ok: false, reason: 'closed' })
     signal?.addEventListener('abort', stop, { once: true })
     socket.on('connect', () => {
+      if (send !== undefined) socket.write(send)
       if (!wantLine) end({ ok: true, line: '' })
     })
     socket.on('data', (data) => {

@@ -16,6 +16,8 @@ export function addressChecks(inventory: Inventory, state: ClusterState): Check[
   const subnet = networkOf(inventory.cluster.podSubnet)
   const pods = state.pods.filter((pod) => pod.phase === 'Running' && !pod.hostNetwork && pod.ip && !pod.leaving)
   const cidrs = new Map(state.nodes.map((node) => [node.name, networkOf(node.podCIDR ?? '')]))
+  // Other networks may give out addresses as they like: of calico or cilium, podCIDR says nothing.
+  const follows = inventory.cluster.network.provider === 'flannel'
   return inventory.hosts.flatMap(({ name }) => {
     const node = state.nodes.find((it) => it.name === name)
     const ready = check(name, 'ready', readiness(name, node))
@@ -25,9 +27,13 @@ export function addressChecks(inventory: Inventory, state: ClusterState): Check[
     const local = pods.filter((pod) => pod.node === name)
     return [
       ready,
-      check(name, 'podcidr-in-subnet', assigned(node, own) ?? inside(node, own, subnet, inventory)),
+      follows
+        ? check(name, 'podcidr-in-subnet', assigned(node, own) ?? inside(node, own, subnet, inventory))
+        : unknown(name, 'podcidr-in-subnet'),
       check(name, 'podcidr-disjoint', disjoint(node, own, others)),
-      check(name, 'pod-ip-in-podcidr', own ? strays(local, node, own) : null),
+      follows
+        ? check(name, 'pod-ip-in-podcidr', own ? strays(local, node, own) : null)
+        : unknown(name, 'pod-ip-in-podcidr'),
       check(name, 'pod-ip-unique', duplicates(local, pods)),
     ]
   })
@@ -85,4 +91,10 @@ function check(from: string, to: string, finding: Finding): Check {
   const of = { scenario: 'addresses' as const, from, to }
   const whole = { ...of, id: checkId(of) }
   return finding ? failed(whole, finding) : { ...whole, outcome: 'passed', ms: 0 }
+}
+
+function unknown(from: string, to: string): Check {
+  const of = { scenario: 'addresses' as const, from, to }
+  const evidence = 'the pod network is not flannel: it need not follow the podCIDRs of the nodes'
+  return { ...of, id: checkId(of), outcome: 'skipped', ms: 0, evidence }
 }

@@ -1,8 +1,8 @@
 import type { Eyes } from '../model/ports.ts'
 import type { Case } from './case.ts'
 import { clientScript, type Place, type Programs } from './host-script.ts'
-import { containersOfA, podA, podB } from './pods.ts'
-import { type ProbeResult, parseResult } from './probe.ts'
+import { containersOfA, podA, podB } from './manifests.ts'
+import { type ProbeResult, parseResult, parseStarted } from './probe.ts'
 import type { NodeServers } from './servers.ts'
 import { type Fault, troubleOf } from './trouble.ts'
 
@@ -11,14 +11,20 @@ export const tries = [2, 3] as const
 /** A program runs this many probes at once; see templates/probe.py. */
 const atOnce = 200
 
+export interface Asking {
+  readonly seconds: number
+  readonly signal?: AbortSignal
+  /** Gets the id of a lasting probe once it is under way. */
+  readonly started?: (id: number) => void
+}
+
 /** Makes the probes of these cases, all of one node, in one exec; returns results by probe, or why there are none. */
 export async function runClients(
   eyes: Eyes,
   cases: readonly Case[],
   servers: NodeServers,
   programs: Programs,
-  seconds: number,
-  signal?: AbortSignal,
+  { seconds, signal, started }: Asking,
 ): Promise<Map<number, ProbeResult>> {
   const results = new Map<number, ProbeResult>()
   const batches = (['a', 'b', 'host'] as const)
@@ -28,15 +34,24 @@ export async function runClients(
     }))
     .filter((batch): batch is typeof batch & { place: Place } => batch.place !== null && batch.probes.length > 0)
   const rounds = Math.max(1, ...batches.map(({ probes }) => Math.ceil(probes.length / atOnce)))
+  const longest = Math.max(seconds, ...batches.flatMap(({ probes }) => probes.map((probe) => probe.seconds ?? 0)))
   await eyes.look(clientScript(programs, batches, seconds), {
-    timeoutMs: (rounds * seconds + 15) * 1000,
+    timeoutMs: (rounds * longest + 15) * 1000,
     ...(signal && { signal }),
     onLine(line) {
       const result = parseResult(line)
       if (result) results.set(result.id, result)
+      const id = started && parseStarted(line)
+      if (id) started(id)
     },
   })
   return results
+}
+
+/** The second time, some probes wait longer. */
+export function patient(item: Case): Case {
+  const probes = item.probes.map((probe) => (probe.again ? { ...probe, seconds: probe.again } : probe))
+  return { ...item, probes }
 }
 
 function placeOf(place: Case['place'], node: string, { pids }: NodeServers): Place | null {
@@ -51,8 +66,7 @@ export async function runEverywhere(
   cases: readonly Case[],
   servers: ReadonlyMap<string, NodeServers>,
   programs: Programs,
-  seconds: number,
-  signal?: AbortSignal,
+  asking: Asking,
 ): Promise<{ results: Map<number, ProbeResult>; lost: Map<string, Fault> }> {
   const results = new Map<number, ProbeResult>()
   const lost = new Map<string, Fault>()
@@ -63,8 +77,7 @@ export async function runEverywhere(
       const there = servers.get(node)
       if (own.length === 0 || !there) return
       try {
-        for (const [id, result] of await runClients(eyes, own, there, programs, seconds, signal))
-          results.set(id, result)
+        for (const [id, result] of await runClients(eyes, own, there, programs, asking)) results.set(id, result)
       } catch (cause) {
         lost.set(node, troubleOf(cause))
       }

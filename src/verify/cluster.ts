@@ -5,6 +5,17 @@ export interface ClusterState {
   readonly services: readonly ServiceState[]
   /** Warnings about the probe pods, asked for only when some of them did not start. */
   readonly events: readonly { readonly object: string; readonly message: string }[]
+  /** Asked for by the full level. */
+  readonly ingresses?: readonly IngressState[]
+}
+
+export interface IngressState {
+  readonly namespace: string
+  readonly name: string
+  /** IPs and names under which it is reached, as its controller says. */
+  readonly addresses: readonly string[]
+  /** Host names with the first path of each; a rule without a host has ''. */
+  readonly rules: readonly { readonly host: string; readonly path: string }[]
 }
 
 export interface NodeState {
@@ -25,6 +36,8 @@ export interface PodState {
   readonly ready: boolean
   readonly leaving: boolean
   readonly ip?: string
+  /** Its other IPs, in a cluster of two families. */
+  readonly otherIps?: readonly string[]
   /** The label k8s-app; CoreDNS has kube-dns. */
   readonly app: string
   /** Container name -> its id in the runtime, without containerd:// */
@@ -53,9 +66,13 @@ export const stateTemplate = [
   '{{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}{{end}}{{end}}\t',
   '{{with .metadata.deletionTimestamp}}leaving{{end}}\t{{with .status.podIP}}{{.}}{{end}}\t',
   '{{with .metadata.labels}}{{with index . "k8s-app"}}{{.}}{{end}}{{end}}\t',
-  '{{range .status.containerStatuses}}{{.name}}={{with .containerID}}{{.}}{{end}},{{end}}',
+  '{{range .status.containerStatuses}}{{.name}}={{with .containerID}}{{.}}{{end}},{{end}}\t',
+  '{{range .status.podIPs}}{{.ip}},{{end}}',
   '{{else if eq .kind "Service"}}service\t{{.metadata.namespace}}\t{{.metadata.name}}\t{{with .spec.clusterIP}}{{.}}{{end}}\t',
   '{{range .spec.ports}}{{with .name}}{{.}}{{end}}={{with .nodePort}}{{.}}{{end}},{{end}}',
+  '{{else if eq .kind "Ingress"}}ingress\t{{.metadata.namespace}}\t{{.metadata.name}}\t',
+  '{{range .status.loadBalancer.ingress}}{{with .ip}}{{.}}{{end}}{{with .hostname}}{{.}}{{end}},{{end}}\t',
+  '{{range .spec.rules}}{{with .host}}{{.}}{{end}}={{with .http}}{{with index .paths 0}}{{with .path}}{{.}}{{end}}{{end}}{{end}},{{end}}',
   '{{end}}{{"\\n"}}{{end}}',
 ].join('')
 
@@ -75,7 +92,7 @@ export function parseState(out: string): ClusterState {
       reason: reason && unquoted(reason),
     })),
     pods: of('pod').map(
-      ([namespace = '', name = '', node = '', phase = '', host, ready, leaving, ip, app = '', ids = '']) => ({
+      ([namespace = '', name = '', node = '', phase = '', host, ready, leaving, ip, app = '', ids = '', ips = '']) => ({
         namespace,
         name,
         node,
@@ -84,6 +101,7 @@ export function parseState(out: string): ClusterState {
         ready: ready === 'True',
         leaving: leaving === 'leaving',
         ...(ip && { ip }),
+        ...(list(ips).length > 1 && { otherIps: list(ips).filter((other) => other !== ip) }),
         app,
         containers: new Map(pairs(ids).map(([key, id]) => [key, id.slice(id.indexOf('://') + 1).replace(/^\/+/, '')])),
       }),
@@ -94,7 +112,20 @@ export function parseState(out: string): ClusterState {
       clusterIP,
       nodePorts: new Map(pairs(ports).map(([key, port]) => [key, Number(port)])),
     })),
+    ...(of('ingress').length > 0 && { ingresses: of('ingress').map(ingressOf) }),
     events: of('event').map(([object = '', message = '']) => ({ object, message: unquoted(message) })),
+  }
+}
+
+function ingressOf([namespace = '', name = '', addresses = '', rules = '']: string[]): IngressState {
+  return {
+    namespace,
+    name,
+    addresses: list(addresses),
+    rules: list(rules).map((rule) => ({
+      host: rule.slice(0, rule.indexOf('=')),
+      path: rule.slice(rule.indexOf('=') + 1) || '/',
+    })),
   }
 }
 

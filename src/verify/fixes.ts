@@ -41,4 +41,34 @@ export const fixes: { readonly [C in Code]?: string } = {
   HOST_UNREACHABLE: 'Bring the host or its SSH service back; nothing can be said of its network until then.',
   CONNECTION_LOST: 'Bring the host or its SSH service back; nothing can be said of its network until then.',
   TIMEOUT: 'The host takes too long to answer; look at its load and its memory.',
+  HAIRPIN_FAILED:
+    'See that the port of the pod on cni0 has hairpin on (bridge -d link) and that kube-proxy marks packets from an endpoint to itself (KUBE-MARK-MASQ in its KUBE-SEP chain).',
+  NODE_TO_SERVICE_FAILED:
+    'See that the node has a route for the addresses of Services (ip route get CLUSTER-IP) and that kube-proxy runs on it.',
+  SERVICE_SPREAD_UNEVEN:
+    "Compare the rules of the Service on the client's node (iptables-save -t nat | grep PROBABILITY, or nft list table ip kube-proxy) with its EndpointSlices; restart kube-proxy there.",
+  AFFINITY_BROKEN:
+    "See that the node's rules of the Service remember the client (iptables-save -t nat | grep recent) and restart kube-proxy there.",
+  TRAFFIC_POLICY_BROKEN:
+    'With externalTrafficPolicy Local look for another MASQUERADE on the node that hides the client; else restart kube-proxy there.',
+  HOSTPORT_UNREACHABLE:
+    'See that the portmap plugin is in the CNI configuration and in /opt/cni/bin, and that the firewall of the node lets the port in.',
+  POD_TO_NODE_FAILED:
+    'Let the firewall of that node accept packets from podSubnet: -i cni0 for its own pods, the address of the other node for the rest.',
+  LARGE_PACKETS_LOST:
+    "Compare the MTUs on the way (ip link: pod, cni0, flannel.1, the node's interface) and what the network between the nodes lets through; set Backend.MTU in flannel's net-conf.json below it.",
+  OUTER_FRAGMENTED:
+    "The MTU of flannel.1 plus 50 has to fit the MTU of the node's interface: set Backend.MTU in flannel's net-conf.json, restart flannel, and recreate the pods.",
+  UDP_ENDPOINT_KEPT:
+    'Restart kube-proxy on the node of the client, or remove the entry: conntrack -D -p udp --orig-dst CLUSTER-IP.',
+  DNS_SLOW:
+    'Answers after five seconds are first packets that were lost: see conntrack -S for insert_failed, and the way to the CoreDNS pod that is named.',
+  KUBELET_UNREACHABLE:
+    "Open TCP 10250 on that node to the control plane, and see that the node's InternalIP is its own (kubectl get nodes -o wide).",
+  EGRESS_FAILED:
+    'See that flannel masquerades what leaves the pod network (FLANNEL-POSTRTG in iptables -t nat -S) and that the node itself reaches the address.',
+  INGRESS_FAILED:
+    'See the pods and the Service of the ingress controller, and that the Ingress names its class and a Service with endpoints.',
+  UNEXPLAINED:
+    'Follow the packet: k8snet trace INVENTORY FROM TO --live shows where it ends; collect gathers all that a helper needs.',
 }

@@ -1,8 +1,9 @@
 import type { Inventory } from '../model/inventory.ts'
 import type { Check } from '../model/report.ts'
 import { checkId } from './case.ts'
+import type { ClusterState } from './cluster.ts'
 import { failed } from './judge.ts'
-import { containersOfA, podA } from './pods.ts'
+import { containersOfA, podA } from './manifests.ts'
 import type { NodeServers } from './servers.ts'
 import type { Fault } from './trouble.ts'
 
@@ -30,6 +31,15 @@ export function forwardCheck(from: string, forwards: boolean): Check {
   const check = { ...of, id: checkId(of) }
   if (forwards) return { ...check, outcome: 'passed', ms: 0 }
   return failed(check, { code: 'IP_FORWARD_OFF', evidence: `${from}: /proc/sys/net/ipv4/ip_forward is 0` })
+}
+
+/** Pods of two families: said, for only one of them is looked at. */
+export function familyCheck({ pods }: ClusterState): Check[] {
+  const v6 = pods.flatMap(({ ip, otherIps = [] }) => [ip, ...otherIps]).find((ip) => ip?.includes(':'))
+  if (v6 === undefined) return []
+  const of = { scenario: 'addresses' as const, from: 'cluster', to: 'ipv6' }
+  const evidence = `pods have IPv6 addresses (${v6}); only IPv4 is looked at`
+  return [{ ...of, id: checkId(of), outcome: 'skipped', ms: 0, evidence }]
 }
 
 /** The one failure of a node that could not take part; what it hides is skipped. */

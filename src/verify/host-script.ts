@@ -15,13 +15,15 @@ export type Place = { readonly pid: number } | 'host'
 /**
  * Shell that starts a probe server in each pod and stays while they run. It prints `pid POD/CONTAINER PID NETNS` for every
  * container, `ready POD` for every server that listens, `alive` each second (which ends the servers once nobody reads it),
- * and `error ...` for what did not work.
+ * and `error ...` for what did not work. In the full level there is a server in the network of the host too, and every line
+ * of the pods' resolv.conf comes as `resolv POD LINE`.
  */
 export function serverScript(
   programs: Programs,
   pods: readonly { readonly name: string; readonly containers: ReadonlyMap<string, string> }[],
   port: number,
   seconds: number,
+  full?: { readonly name: string; readonly port: number; readonly ip: string },
 ): Sh {
   const lines = pods.flatMap(({ name, containers }) => [
     'server=',
@@ -30,9 +32,11 @@ export function serverScript(
       sh`[ -z "$pid" ] || echo pid ${`${name}/${container}`} "$pid" "$(readlink "/proc/$pid/ns/net")"`,
       '[ -n "$server" ] || server=$pid',
     ]),
+    ...(full ? [sh`[ -z "$server" ] || sed ${`s|^|resolv ${name} |`} "/proc/$server/root/etc/resolv.conf"`] : []),
     sh`[ -z "$server" ] || probe "$server" server ${name} ${port} ${seconds} &`,
   ])
-  return [programText(programs), pidOf, ...lines, 'wait'].join('\n')
+  const host = full ? [sh`probe host server ${full.name} ${full.port} ${seconds} ${full.ip} &`] : []
+  return [programText(programs), pidOf, ...lines, ...host, 'wait'].join('\n')
 }
 
 /** Shell that runs the probes of each place side by side and prints the programs' result lines. */

@@ -4,6 +4,7 @@ import type { Case } from './case.ts'
 import { fixes } from './fixes.ts'
 import type { Probe, ProbeResult } from './probe.ts'
 import type { Fault } from './trouble.ts'
+import { verdictOf } from './verdict.ts'
 
 type Results = ReadonlyMap<number, ProbeResult>
 
@@ -17,6 +18,19 @@ const codeOf = {
   'node-to-pod': 'NODE_TO_POD_FAILED',
   api: 'APISERVER_UNREACHABLE',
   addresses: 'PROBE_FAILED',
+  'node-to-service': 'NODE_TO_SERVICE_FAILED',
+  hairpin: 'HAIRPIN_FAILED',
+  spread: 'SERVICE_SPREAD_UNEVEN',
+  affinity: 'AFFINITY_BROKEN',
+  'traffic-policy': 'TRAFFIC_POLICY_BROKEN',
+  'host-port': 'HOSTPORT_UNREACHABLE',
+  'pod-to-node': 'POD_TO_NODE_FAILED',
+  'large-packets': 'LARGE_PACKETS_LOST',
+  'udp-endpoint-gone': 'UDP_ENDPOINT_KEPT',
+  kubelet: 'KUBELET_UNREACHABLE',
+  egress: 'EGRESS_FAILED',
+  'network-policy': 'NETPOL_NOT_ENFORCED',
+  ingress: 'INGRESS_FAILED',
 } as const satisfies Record<Scenario, Code>
 
 /** The check that a case became, by what the programs said of its probes. */
@@ -25,10 +39,29 @@ export function judge(item: Case, results: Results): Check {
   const of = item.protocol ? { ...check, protocol: item.protocol } : check
   const ms = Math.max(0, ...item.probes.map((probe) => results.get(probe.id)?.ms ?? 0))
   if (item.skip !== undefined) return { ...of, outcome: 'skipped', ms, evidence: item.skip }
-  const fault = item.verdict?.code
-    ? { code: item.verdict.code, evidence: item.verdict.evidence ?? '' }
-    : item.probes.map((probe) => faultOf(item, probe, results.get(probe.id))).find((it) => it !== null)
-  return fault ? failed(of, fault, ms) : { ...of, outcome: 'passed', ms }
+  if (item.verdict?.code) return failed(of, { code: item.verdict.code, evidence: item.verdict.evidence ?? '' }, ms)
+  const verdicts = item.probes.map((probe) => verdictOn(item, probe, results.get(probe.id)))
+  const fault = verdicts.find((it) => it.fault)?.fault
+  if (fault) return failed(of, fault, ms)
+  const unknown = verdicts.find((it) => it.unknown)?.unknown
+  if (unknown && verdicts.length === 1) return { ...of, outcome: 'skipped', ms, evidence: unknown }
+  const note = verdicts.find((it) => it.note)?.note ?? unknown
+  const evidence = verdicts.find((it) => it.evidence)?.evidence
+  return { ...of, outcome: 'passed', ms, ...(evidence && { evidence }), ...(note && { note }) }
+}
+
+/**
+ * What a check says when another one without which it says nothing failed too: that one is the failure, and this one unknown.
+ * `checks` are those of `cases`, in their order.
+ */
+export function withoutFollowers(cases: readonly Case[], checks: readonly Check[]): Check[] {
+  const failedIds = new Set(checks.filter(({ outcome }) => outcome === 'failed').map(({ id }) => id))
+  return checks.map((check, i) => {
+    const needs = cases[i]?.needs
+    if (check.outcome !== 'failed' || needs === undefined || !failedIds.has(needs)) return check
+    const { code: _, fix: __, ...rest } = check
+    return { ...rest, outcome: 'skipped', evidence: `${needs} failed, and without it this says nothing` }
+  })
 }
 
 /** A failed check with the fix of its code. */
@@ -37,39 +70,9 @@ export function failed(of: Pick<Check, 'id' | 'scenario' | 'from' | 'to'>, fault
   return { ...of, outcome: 'failed', ms, code: fault.code, evidence: fault.evidence, ...(fix && { fix }) }
 }
 
-function faultOf(item: Case, probe: Probe, result: ProbeResult | undefined): Fault | null {
+function verdictOn(item: Case, probe: Probe, result: ProbeResult | undefined) {
   const way = `${probe.kind} ${item.source ? `${item.source} -> ` : ''}${probe.ip}${probe.port ? `:${probe.port}` : ''}${probe.arg && typeof probe.arg === 'string' ? ` ${probe.arg}` : ''}`
-  if (!result) return { code: 'PROBE_FAILED', evidence: `${way}: the probe program on ${item.node} gave no result` }
-  const said = `${way}: ${result.text} (${result.ms} ms)`
-  const code = codeOf[item.scenario]
-  const { expect } = probe
-  if (expect.what === 'endpoints') {
-    const [why = '', seen = '', answers = '0'] = result.ok ? ['', result.text] : result.text.split(' ')
-    const missed = expect.names.filter((name) => !seen.split(',').includes(name))
-    if (missed.length === 0) return null
-    if (missed.length === expect.names.length) return { code, evidence: `${way}: ${why} (${result.ms} ms)` }
-    return {
-      code: 'SERVICE_ENDPOINT_MISSED',
-      evidence: `${way}: ${answers} connections reached ${seen}, none reached ${missed.join(',')}`,
-    }
-  }
-  if (!result.ok) return { code, evidence: said }
-  if (expect.what === 'address') {
-    const [rcode, addresses = ''] = result.text.split(' ')
-    if (rcode === 'NOERROR' && addresses === expect.ip) return null
-    return { code, evidence: `${said}, expected ${expect.ip}` }
-  }
-  if (expect.what === 'server') {
-    const [name, seen] = result.text.split(' ')
-    if (name !== expect.name)
-      return item.scenario === 'containers'
-        ? { code, evidence: `${said}, expected ${expect.name}` }
-        : { code: 'POD_IP_DUPLICATE', evidence: `${said}: ${name} answers at the IP of ${expect.name}` }
-    if (expect.seen !== undefined && seen !== expect.seen)
-      return {
-        code: 'POD_SNAT_VIOLATION',
-        evidence: `${way}: server on ${item.to} saw ${seen}, expected ${expect.seen}`,
-      }
-  }
-  return null
+  if (result) return verdictOf(item, probe, result, codeOf[item.scenario], way)
+  const evidence = `${way}: the probe program on ${item.node} gave no result`
+  return { fault: { code: 'PROBE_FAILED' as const, evidence } }
 }

@@ -11,10 +11,18 @@ import { failed } from './judge.ts'
 export type OutsideProbe = (
   address: string,
   port: number,
-  options: { readonly wantLine: boolean; readonly timeoutMs: number; readonly signal?: AbortSignal },
+  options: {
+    readonly wantLine: boolean
+    /** Sent once the connection stands. */
+    readonly send?: string
+    readonly timeoutMs: number
+    readonly signal?: AbortSignal
+  },
 ) => Promise<{ readonly ok: true; readonly line: string } | { readonly ok: false; readonly reason: string }>
 
 const kubeletPort = 10250
+/** Of more endpoints than this, so many have to answer. */
+const mostEndpoints = 50
 
 /** The nodes whose nodeIP the controller reaches: their kubelet's port is open to it. */
 export async function reachable(
@@ -57,12 +65,13 @@ async function nodePortCheck(
   const check = { ...of, id: checkId(of) }
   const began = performance.now()
   const seen = new Set<string>()
-  const quick = 16 * endpoints.length + 32
+  const want = Math.min(endpoints.length, mostEndpoints)
+  const quick = 16 * want + 32
   const timeoutMs = seconds * 1000
   let answers = 0
   let reason = 'timeout'
   const worker = async () => {
-    while (seen.size < endpoints.length && performance.now() - began < timeoutMs && !signal?.aborted) {
+    while (seen.size < want && performance.now() - began < timeoutMs && !signal?.aborted) {
       const got = await outside(host.nodeIP, port, {
         wantLine: true,
         timeoutMs: timeoutMs / 2,
@@ -75,11 +84,11 @@ async function nodePortCheck(
       if (!got.ok || answers >= quick) await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
-  await Promise.all(Array.from({ length: Math.min(2 * endpoints.length, 16) }, worker))
+  await Promise.all(Array.from({ length: Math.min(2 * want, 16) }, worker))
   const ms = Math.round(performance.now() - began)
   const way = `tcp controller -> ${host.nodeIP}:${port}`
   const missed = endpoints.filter((name) => !seen.has(name))
-  if (missed.length === 0) return { ...check, outcome: 'passed', ms }
+  if (endpoints.length - missed.length >= want) return { ...check, outcome: 'passed', ms }
   if (seen.size === 0)
     return failed(check, { code: 'NODEPORT_UNREACHABLE', evidence: `${way}: ${reason} (${ms} ms)` }, ms)
   const list = [...seen].sort().join(',')

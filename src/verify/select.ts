@@ -10,6 +10,19 @@ export const scenarios: readonly Scenario[] = [
   'node-to-pod',
   'api',
   'addresses',
+  'spread',
+  'affinity',
+  'node-to-service',
+  'hairpin',
+  'traffic-policy',
+  'host-port',
+  'pod-to-node',
+  'large-packets',
+  'udp-endpoint-gone',
+  'network-policy',
+  'kubelet',
+  'ingress',
+  'egress',
 ]
 
 /**
@@ -25,6 +38,6 @@ export function wants(
   const kinds = scenarios.filter((scenario) => only.has(scenario))
   const hosts = inventory.hosts.filter((host) => only.has(host.name)).map((host) => host.name)
   const touches = (name: string) =>
-    [name, `a-${name}`, `b-${name}`].some((end) => end === check.from || end === check.to)
+    [name, `a-${name}`, `b-${name}`, `p-${name}`].some((end) => end === check.from || end === check.to)
   return (kinds.length === 0 || kinds.includes(check.scenario)) && (hosts.length === 0 || hosts.some(touches))
 }

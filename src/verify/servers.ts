@@ -2,7 +2,7 @@ import type { Eyes, Hands } from '../model/ports.ts'
 import { sh } from '../model/shell.ts'
 import type { ClusterState } from './cluster.ts'
 import { type Programs, serverScript } from './host-script.ts'
-import { containersOfA, podA, podB, probePort } from './pods.ts'
+import { containersOfA, hostPorts, podA, podB, probePort } from './manifests.ts'
 import { type Fault, troubleOf } from './trouble.ts'
 
 /** The servers of a node's probe pods, and where its clients go in. */
@@ -11,6 +11,10 @@ export interface NodeServers {
   readonly pids: ReadonlyMap<string, number>
   /** Container -> its network namespace: net:[4026532500] */
   readonly networks: ReadonlyMap<string, string>
+  /** The servers that listen, by the names of their pods; `h-NODE` in the network of the node itself. */
+  readonly ready: ReadonlySet<string>
+  /** In the full level: the lines of resolv.conf of pod a. */
+  readonly resolv: readonly string[]
   /** Why no check of this node can be made; one cause for all of them. */
   readonly trouble?: Fault
 }
@@ -37,7 +41,8 @@ export async function lookBefore(eyes: Eyes, signal?: AbortSignal): Promise<Node
 /**
  * Starts the servers of one node, which forwards packets again only if it did `before`: what the pods' coming changed on the
  * host is changed back, and what is proven is the network as it was found. Resolves
- * when both servers listen or something is wrong. They run until `stop` is aborted.
+ * when both servers listen or something is wrong. They run until `stop` is aborted. The full level has more of them, and it is
+ * no trouble of the node when one of these does not listen.
  */
 export async function startServers(
   hands: Hands,
@@ -46,17 +51,24 @@ export async function startServers(
   namespace: string,
   programs: Programs,
   stop: AbortSignal,
+  full = false,
 ): Promise<NodeServers> {
   const node = hands.host.name
   const pids = new Map<string, number>()
   const networks = new Map<string, string>()
-  const wanted = [podA(node), podB(node)]
-  const pods = wanted.map((name) => state.pods.find((pod) => pod.namespace === namespace && pod.name === name))
-  const late = pods.findIndex((pod) => !pod?.ready || !pod.ip)
-  if (late >= 0) return { pids, networks, trouble: notStarted(state, node, wanted[late] as string) }
-
+  const resolv: string[] = []
   const ready = new Set<string>()
+  const found = { pids, networks, ready, resolv }
+  const wanted = [podA(node), podB(node)]
+  const own = state.pods.filter((pod) => pod.namespace === namespace && pod.node === node)
+  const late = wanted.find((name) => !own.some((pod) => pod.name === name && pod.ready && pod.ip))
+  if (late !== undefined) return { ...found, trouble: notStarted(state, node, late) }
+  const pods = own.filter((pod) => pod.ready && pod.ip && (full || wanted.includes(pod.name)))
+  const host = { name: `h-${node}`, port: hostPorts(namespace).server, ip: hands.host.nodeIP }
+  const asked = [...pods.map(({ name }) => name), ...(full ? [host.name] : [])]
+
   const errors: string[] = []
+  const settled = () => asked.every((name) => ready.has(name) || errors.some((line) => line.includes(` ${name} `)))
   const trouble = await new Promise<Fault | undefined>((resolve, reject) => {
     const timer = setTimeout(
       () => resolve({ code: 'PROBE_FAILED', evidence: `no probe server listens after ${startMs / 1000} s` }),
@@ -64,19 +76,21 @@ export async function startServers(
     )
     const script = serverScript(
       programs,
-      pods.map((pod) => ({ name: pod?.name ?? '', containers: inOrder(pod?.containers ?? new Map()) })),
+      pods.map(({ name, containers }) => ({ name, containers: inOrder(containers) })),
       probePort,
       lifeSeconds,
+      full ? host : undefined,
     )
     const read = (line: string) => {
       const [word, name = '', pid, network = ''] = line.split(' ')
       if (word === 'error') errors.push(line.slice('error '.length))
       if (word === 'ready') ready.add(name)
+      if (word === 'resolv' && name === podA(node)) resolv.push(line.slice(`resolv ${name} `.length))
       if (word === 'pid') {
         pids.set(name, Number(pid))
         networks.set(name, network)
       }
-      if (wanted.every((pod) => ready.has(pod))) resolve(undefined)
+      if (settled()) resolve(wanted.every((pod) => ready.has(pod)) ? undefined : notListening(errors))
     }
     hands
       .change(before.forwards ? script : `${sh`echo 0 >${forwarding}`}\n${script}`, {
@@ -92,7 +106,11 @@ export async function startServers(
       .catch(reject)
       .finally(() => clearTimeout(timer))
   })
-  return trouble ? { pids, networks, trouble } : { pids, networks }
+  return trouble ? { ...found, trouble } : found
+}
+
+function notListening(errors: readonly string[]): Fault {
+  return { code: 'PROBE_FAILED', evidence: errors[0] ?? 'a probe server does not listen' }
 }
 
 /** The containers of pod a in the order of containersOfA: the server lives in the first. */

@@ -4,15 +4,22 @@ import type { Eyes, Hands } from '../model/ports.ts'
 import type { Check, VerifyReport } from '../model/report.ts'
 import { exits, Failure } from '../model/trouble.ts'
 import { addressChecks } from './addresses.ts'
-import { type Case, checkId } from './case.ts'
-import { runEverywhere, tries } from './clients.ts'
+import { type Case, checkId, type Scene } from './case.ts'
+import { type Asking, patient, runEverywhere, tries } from './clients.ts'
 import { type ClusterState, parseState } from './cluster.ts'
-import { forwardCheck, namespaceChecks, troubleCheck } from './host-checks.ts'
+import { endpointGone } from './endpoint-gone.ts'
+import { nodeWith } from './ends-of-scene.ts'
+import { fullScene } from './full-scene.ts'
+import { familyCheck, forwardCheck, namespaceChecks, troubleCheck } from './host-checks.ts'
 import type { Programs } from './host-script.ts'
-import { failed, judge } from './judge.ts'
+import { ingressChecks } from './ingress.ts'
+import { failed, judge, withoutFollowers } from './judge.ts'
+import { kubeletChecks } from './kubelet.ts'
+import { podB, serviceName } from './manifests.ts'
 import { nodePortChecks, type OutsideProbe, reachable } from './outside.ts'
+import { choosePairs, type Pairs } from './pairs.ts'
 import { planCases } from './plan.ts'
-import { createPods, pauseImage, podB, removePods, serviceName } from './pods.ts'
+import { createPods, pauseImage, removePods } from './pods.ts'
 import type { ProbeResult } from './probe.ts'
 import { wants } from './select.ts'
 import { lookBefore, type NodeServers, startServers } from './servers.ts'
@@ -20,6 +27,13 @@ import { type Fault, troubleOf } from './trouble.ts'
 
 export interface VerifyOptions {
   readonly programs: Programs
+  /** `full` is all of `quick`, which is what is done where nothing is said, and much more. */
+  readonly level?: 'quick' | 'full'
+  /** In the full level: an address outside of the cluster, or a name, with or without :PORT (443), that pods have to reach. */
+  readonly egress?: string
+  /** With more nodes than this (50), only some pairs are tried, see {@link choosePairs}; the suspicious ones always are. */
+  readonly allPairsUpTo?: number
+  readonly suspicious?: readonly (readonly [string, string])[]
   /** The pause image that every node has, by its full reference; asked of the leader where nothing is said. */
   readonly pause?: string
   /** Scenarios and nodes to keep to: see {@link wants}. */
@@ -29,6 +43,8 @@ export interface VerifyOptions {
   readonly emit?: (line: string) => void
   /** How the controller tries a NodePort; without it the nodes try each other's. */
   readonly outside?: OutsideProbe
+  /** Runs while the probe pods are there and their servers listen, beside the probes: the dump, which is to see them. */
+  readonly alongside?: () => Promise<unknown>
 }
 
 /** The cluster as SSH reaches it. A host of the inventory that is not in `nodes` could not be reached. */
@@ -54,9 +70,12 @@ export async function verify(cluster: Reached, inventory: Inventory, options: Ve
     stops.push(stop)
     return stop.signal
   }
+  const level = options.level ?? 'quick'
+  const names = inventory.hosts.map(({ name }) => name)
+  const pairs = choosePairs(names, options.suspicious, options.allPairsUpTo)
   let checks: Check[]
   try {
-    checks = await run(cluster, inventory, options, namespace, onStop)
+    checks = await run(cluster, inventory, options, { namespace, pairs }, onStop)
   } catch (cause) {
     if (options.signal?.aborted) throw interrupted()
     const fault = troubleOf(cause)
@@ -71,7 +90,9 @@ export async function verify(cluster: Reached, inventory: Inventory, options: Ve
   return {
     ok: !kept.some((check) => check.outcome === 'failed'),
     ms: Math.round(performance.now() - began),
+    level,
     checks: kept,
+    ...(pairs.pairs < pairs.of && { sampled: { pairs: pairs.pairs, of: pairs.of } }),
   }
 }
 
@@ -79,10 +100,11 @@ async function run(
   { leader, nodes }: Reached,
   inventory: Inventory,
   options: VerifyOptions,
-  namespace: string,
+  { namespace, pairs }: { readonly namespace: string; readonly pairs: Pairs },
   onStop: () => AbortSignal,
 ): Promise<Check[]> {
-  const { programs, signal, outside, emit = () => {} } = options
+  const full = options.level === 'full'
+  const { programs, signal, outside, emit = () => {}, alongside } = options
   const found = inventory.hosts.flatMap((host) => nodes.get(host) ?? [])
   const before = new Map(
     await Promise.all(found.map(async (it) => [it.host.name, await lookBefore(it, signal)] as const)),
@@ -94,13 +116,13 @@ async function run(
   const eyes = reached.map(({ hands }) => hands)
   emit(`probe pods on ${eyes.length} nodes`)
   const [state, near] = await Promise.all([
-    makePods(leader, namespace, eyes, options),
+    makePods(leader, namespace, eyes, options, full ? inventory.cluster.dnsDomain : undefined),
     outside ? reachable(inventory.hosts, outside, signal) : new Set<string>(),
   ])
   const servers = new Map<string, NodeServers>()
   await Promise.all(
     reached.map(async ({ hands, was }) =>
-      servers.set(hands.host.name, await startServers(hands, was, state, namespace, programs, onStop())),
+      servers.set(hands.host.name, await startServers(hands, was, state, namespace, programs, onStop(), full)),
     ),
   )
   const troubles = new Map<string, Fault>()
@@ -111,7 +133,9 @@ async function run(
     else if (!was) troubles.set(name, { code: 'HOST_UNREACHABLE', evidence: `${name} was not reached by SSH` })
   }
   const running = new Set(inventory.hosts.map(({ name }) => name).filter((name) => !troubles.has(name)))
-  const cases = planCases({ inventory, state, namespace, running, fromController: near })
+  const base = { inventory, state, namespace, running, fromController: near, pairs }
+  const scene: Scene = full ? { ...base, full: fullScene(servers, options.egress) } : base
+  const cases = planCases(scene)
     .filter((item) => wants(options.only, inventory, item))
     .map((item) => withoutTroubled(item, troubles))
 
@@ -123,22 +147,40 @@ async function run(
     ({ name: to }) =>
       near.has(to) && wants(options.only, inventory, { scenario: 'outside-to-service', from: 'controller', to }),
   )
-  const [first, fromController] = await Promise.all([
-    ask(eyes, cases, servers, tries[0], options, troubles),
+  const going = endpointGone(leader, namespace, nodeWith(scene, 'u') ?? '', cases, signal)
+  // A host takes few calls at once: what can wait lets the deletion pass, for the clients watch what comes of it.
+  const beside = full ? going.done.then(alongside) : alongside?.()
+  // It is waited for at the end; what goes wrong before must not leave it unheard.
+  beside?.catch(() => {})
+  const kubelets = () => kubeletChecks(leader, inventory, state, namespace, signal)
+  const [first, fromController, ...further] = await Promise.all([
+    ask(eyes, cases, servers, { seconds: tries[0], started: going.started }, options, troubles).finally(going.stop),
     outside && nodePort ? nodePortChecks(tried, nodePort, [...running].map(podB).sort(), outside, signal) : [],
+    full ? going.done.then(kubelets) : [],
+    full ? ingressChecks(state, outside, signal) : [],
   ])
-  const again = cases.filter((item) => judge(item, first).outcome === 'failed' && !item.verdict)
+  const again = cases.filter(
+    (item) => !item.skip && !item.verdict && !item.once && judge(item, first).outcome !== 'passed',
+  )
   const results = new Map(first)
   if (again.length > 0 && !signal?.aborted) {
     emit(`${again.length} paths once more`)
     await new Promise((resolve) => setTimeout(resolve, retryMs))
-    for (const [id, result] of await ask(eyes, again, servers, tries[1], options, troubles)) results.set(id, result)
+    const asking = { seconds: tries[1] }
+    for (const [id, result] of await ask(eyes, again.map(patient), servers, asking, options, troubles))
+      results.set(id, result)
   }
+  await beside
   return [
     ...namespaceChecks(inventory, servers, troubles),
-    ...cases.map((item) => judge(withoutTroubled(item, troubles), results)),
+    ...withoutFollowers(
+      cases,
+      cases.map((item) => judge(withoutTroubled(item, troubles), results)),
+    ),
     ...fromController,
+    ...further.flat(),
     ...addressChecks(inventory, state),
+    ...familyCheck(state),
     ...reached.map(({ hands, was }) => forwardCheck(hands.host.name, was.forwards)),
     ...[...troubles].map(([node, fault]) => troubleCheck(node, fault)),
   ]
@@ -149,11 +191,12 @@ async function makePods(
   namespace: string,
   eyes: readonly Eyes[],
   { pause: image, signal }: VerifyOptions,
+  dnsDomain: string | undefined,
 ): Promise<ClusterState> {
   const options = { timeoutMs: 60_000, ...(signal && { signal }) }
   const ref = image ?? (await leader.look(pauseImage, options)).out.trim()
   const names = eyes.map((it) => it.host.name)
-  const reply = await leader.change(createPods(namespace, names, ref || 'registry.k8s.io/pause'), options)
+  const reply = await leader.change(createPods(namespace, names, ref || 'registry.k8s.io/pause', dnsDomain), options)
   if (reply.code === 0) return parseState(reply.out)
   throw new Failure(exits.network, {
     code: 'APISERVER_UNREACHABLE',
@@ -168,12 +211,15 @@ async function ask(
   eyes: readonly Eyes[],
   cases: readonly Case[],
   servers: ReadonlyMap<string, NodeServers>,
-  seconds: number,
+  asking: Omit<Asking, 'signal'>,
   { programs, signal }: VerifyOptions,
   troubles: Map<string, Fault>,
 ): Promise<Map<number, ProbeResult>> {
   const runnable = cases.filter((item) => item.skip === undefined)
-  const { results, lost } = await runEverywhere(eyes, runnable, servers, programs, seconds, signal)
+  const { results, lost } = await runEverywhere(eyes, runnable, servers, programs, {
+    ...asking,
+    ...(signal && { signal }),
+  })
   for (const [node, fault] of lost) troubles.set(node, fault)
   return results
 }

@@ -35,6 +35,8 @@ export function run(
     })
     child.on('error', reject)
     child.on('close', (code) => resolve({ code: code ?? -1, out, err, ms: performance.now() - began }))
+    // a program may end without reading its input
+    child.stdin.on('error', () => {})
     child.stdin.end(options.input ?? '')
   })
 }

@@ -1,6 +1,7 @@
 import type { Host, Inventory } from '../../src/model/inventory.ts'
-import type { Scene } from '../../src/verify/case.ts'
+import type { FullScene, Scene } from '../../src/verify/case.ts'
 import type { ClusterState, PodState } from '../../src/verify/cluster.ts'
+import type { services } from '../../src/verify/manifests.ts'
 
 export const namespace = 'k8snet-verify-0badcafe'
 
@@ -96,4 +97,69 @@ export function sceneOf(nodes: number, changes: Partial<Scene> = {}): Scene {
   const inventory = inventoryOf(nodes)
   const running = new Set(inventory.hosts.map(({ name }) => name))
   return { inventory, state: stateOf(inventory), namespace, running, fromController: new Set(), ...changes }
+}
+
+/** What the full level has besides: pods u on the first node, v on the second and p on the last one, and its Services. */
+export function fullStateOf(inventory: Inventory): ClusterState {
+  const state = stateOf(inventory)
+  const { hosts } = inventory
+  const extra = (letter: string, index: number, last: number) =>
+    pod({ name: `${letter}-${hosts[index]?.name}`, node: hosts[index]?.name ?? '', ip: `10.244.${index}.${last}` })
+  const ports = (first: number) =>
+    new Map([
+      ['tcp', first],
+      ['udp', first + 1],
+    ])
+  const clusterIPs: Record<keyof typeof services, readonly [string, number?]> = {
+    local: ['10.99.2.1'],
+    affinity: ['10.99.2.2'],
+    edge: ['10.99.2.3', 30011],
+    one: ['10.99.2.4', 30021],
+    headless: ['None'],
+    elsewhere: [''],
+    gone: ['10.99.2.7'],
+  }
+  return {
+    ...state,
+    pods: [
+      ...state.pods,
+      extra('u', 0, 20),
+      extra('v', Math.min(1, hosts.length - 1), 21),
+      extra('p', hosts.length - 1, 22),
+    ],
+    services: [
+      ...state.services,
+      ...Object.entries(clusterIPs).map(([name, [clusterIP, port]]) => ({
+        namespace,
+        name,
+        clusterIP,
+        nodePorts: port ? ports(port) : new Map(),
+      })),
+    ],
+  }
+}
+
+export function fullSceneOf(nodes: number, changes: Partial<FullScene> = {}, scene: Partial<Scene> = {}): Scene {
+  const inventory = inventoryOf(nodes)
+  const state = fullStateOf(inventory)
+  const names = inventory.hosts.map(({ name }) => name)
+  return sceneOf(nodes, {
+    state,
+    full: {
+      resolv: new Map(
+        names.map((name) => [
+          name,
+          [
+            `search ${namespace}.svc.cluster.local svc.cluster.local cluster.local`,
+            'nameserver 10.96.0.10',
+            'options ndots:5',
+          ],
+        ]),
+      ),
+      hosts: new Set(names),
+      extras: new Set(state.pods.filter((it) => it.namespace === namespace).map(({ name }) => name)),
+      ...changes,
+    },
+    ...scene,
+  })
 }

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { deletePod } from '../../src/verify/endpoint-gone.ts'
 import { clientScript, serverScript } from '../../src/verify/host-script.ts'
+import { askKubelets } from '../../src/verify/kubelet.ts'
 import { createPods, pauseImage, removePods } from '../../src/verify/pods.ts'
 import { template } from './netns.ts'
 
@@ -15,9 +17,19 @@ const broken = { python: 'raise SystemExit(1)', perl: 'exit 1' }
 const probe = { id: 1, kind: 'tcp', ip: '127.0.0.1', port: 1, expect: { what: 'answer' } } as const
 const scripts = {
   'creates the pods': createPods('k8snet-verify-1', ['cp1', 'w1'], 'registry.k8s.io/pause:3.10.2'),
+  'creates the pods of the full level': createPods('k8snet-verify-1', ['cp1', 'w1', 'w2'], 'pause:3', 'cluster.local'),
   'removes the pods': removePods('k8snet-verify-1'),
   'finds the pause image': pauseImage,
   'runs the servers': serverScript(programs, [{ name: 'a-w1', containers: new Map([['one', 'abc']]) }], 18420, 90),
+  'runs the servers of the full level': serverScript(
+    programs,
+    [{ name: 'a-w1', containers: new Map([['one', 'abc']]) }],
+    18420,
+    90,
+    { name: 'h-w1', port: 20500, ip: '192.168.56.12' },
+  ),
+  'asks the kubelets': askKubelets('k8snet-verify-1', [{ name: 'cp1', pod: 'a-cp1' }, { name: "o'dd" }]),
+  'deletes an endpoint': deletePod('k8snet-verify-1', 'u-cp1'),
   'runs the clients': clientScript(programs, [{ place: { pid: 4711 }, probes: [probe] }], 2),
 }
 const framed = (script: string) => `( :\n${script}\n) </dev/null\n`
@@ -88,9 +100,9 @@ describe('the shell that', () => {
 
 describe('the probe pods', () => {
   /** What would be given to `kubectl create`, with a kubectl that says only cp1 is Ready. */
-  const objects = () => {
-    const kubectl = `kubectl() { case "$1 $2 $*" in 'get nodes '*) echo cp1 other ;; 'create '*) cat >&2 ;; esac; }\n`
-    return run(kubectl + scripts['creates the pods'])
+  const objects = (script = scripts['creates the pods'], ready = 'cp1 other') => {
+    const kubectl = `kubectl() { case "$1 $2 $*" in 'get nodes '*) echo ${ready} ;; 'create '*) cat >&2 ;; esac; }\n`
+    return run(kubectl + script)
       .stderr.split('---\n')
       .filter((text) => text.trim() !== '')
       .map((text) => JSON.parse(text))
@@ -104,6 +116,50 @@ describe('the probe pods', () => {
       'Pod a-cp1',
       'Pod b-cp1',
     ])
+  })
+
+  it.each([
+    ['cp1 w1 w2', 'u-cp1 v-w1 p-w2'],
+    ['w2', 'u-w2 v-w2 p-w2'],
+    ['w1 other w2', 'u-w1 v-w2 p-w2'],
+    ['other', ''],
+  ])('of the full level, with %s Ready, have %s besides', (ready, expected) => {
+    const all = objects(scripts['creates the pods of the full level'], ready)
+    const pods = all.filter(({ kind }) => kind === 'Pod')
+    const names = pods.map(({ metadata }) => metadata.name)
+    expect(names.filter((name) => /^[uvp]-/.test(name)).join(' ')).toBe(expected)
+    const turns = pods
+      .filter(({ metadata }) => metadata.labels.probe === 'b')
+      .map(({ metadata }) => metadata.labels.turn)
+    expect(turns).toEqual(turns.map((_, i) => (i === 0 ? 'first' : 'other')))
+    for (const { metadata, spec } of pods) expect(metadata.name.slice(2)).toBe(spec.nodeName)
+  })
+
+  it('of the full level stand behind Services of every kind, and none of them opens a port that is another run’s', () => {
+    const of = (namespace: string) => objects(createPods(namespace, ['cp1', 'w1'], 'pause:3', 'corp.example'), 'cp1 w1')
+    const all = of('k8snet-verify-00000001')
+    const specs = Object.fromEntries(
+      all.filter(({ kind }) => kind === 'Service').map(({ metadata, spec }) => [metadata.name, spec]),
+    )
+    expect(specs).toMatchObject({
+      probe: { type: 'NodePort', selector: { probe: 'b' } },
+      local: { internalTrafficPolicy: 'Local', selector: { probe: 'b' } },
+      affinity: { sessionAffinity: 'ClientIP' },
+      edge: { type: 'NodePort', externalTrafficPolicy: 'Local', selector: { probe: 'b', turn: 'first' } },
+      one: { type: 'NodePort', selector: { probe: 'b', turn: 'first' } },
+      headless: { clusterIP: 'None' },
+      elsewhere: { type: 'ExternalName', externalName: 'kubernetes.default.svc.corp.example' },
+      gone: { selector: { probe: 'u' } },
+    })
+    expect(all.find(({ kind }) => kind === 'NetworkPolicy').spec).toEqual({
+      podSelector: { matchLabels: { probe: 'p' } },
+      policyTypes: ['Ingress'],
+    })
+    const ports = (objects: { spec?: { containers?: { ports?: { hostPort: number }[] }[] } }[]) => [
+      ...new Set(objects.flatMap(({ spec }) => spec?.containers?.[0]?.ports?.map(({ hostPort }) => hostPort) ?? [])),
+    ]
+    expect(ports(all)).toHaveLength(1)
+    expect(ports(of('k8snet-verify-00000002'))).not.toEqual(ports(all))
   })
 
   it('pull nothing, go past scheduler and taints, and end at once', () => {
@@ -153,5 +209,30 @@ describe('the probe pods', () => {
   ])('take the pause image that %s lists', (tool, list, image) => {
     const functions = `ctr() { return 1; }\ncrictl() { return 1; }\n${tool}() { printf '%s' '${list}'; }\n`
     expect(run(functions + pauseImage).stdout.trim()).toBe(image)
+  })
+})
+
+describe('what asks the kubelets', () => {
+  const nodes = [{ name: 'cp1', pod: 'a-cp1' }, { name: 'w1', pod: 'a-w1' }, { name: 'w2' }]
+  const ask = (kubectl: string) =>
+    run(`kubectl() { ${kubectl}; }\n${askKubelets('ns', nodes)}`)
+      .stdout.trimEnd()
+      .split('\n')
+      .sort()
+
+  it.each([
+    ['every one answers', 'echo "$@"', ['kubelet cp1 ok', 'kubelet w1 ok', 'kubelet w2 ok']],
+    [
+      'one does not',
+      'case $* in *nodes/w1/*) echo "dial tcp: refused" >&2; return 1 ;; esac',
+      ['kubelet cp1 ok', 'kubelet w1 dial tcp: refused', 'kubelet w2 ok'],
+    ],
+    [
+      'the log of one does not come',
+      'case $* in *pods/a-cp1/log*) echo NotFound >&2; return 1 ;; esac',
+      ['kubelet cp1 NotFound', 'kubelet w1 ok', 'kubelet w2 ok'],
+    ],
+  ])('says so when %s', (_, kubectl, expected) => {
+    expect(ask(kubectl)).toEqual(expected)
   })
 })
