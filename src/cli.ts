@@ -23,7 +23,11 @@ const verbs: Record<string, { about: string; load: () => Promise<(io: CommandIo)
   },
   verify: {
     about: 'prove the network of a running cluster',
-    load: async () => (await import('./commands/verify.ts')).verifyCommand,
+    load: async () => (await import('./commands/verify-words.ts')).verifyCommand,
+  },
+  trace: {
+    about: 'the way of a packet, hop by hop',
+    load: async () => (await import('./commands/trace.ts')).traceCommand,
   },
   status: {
     about: 'hosts, roles, versions, and what has drifted',

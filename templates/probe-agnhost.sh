@@ -4,6 +4,8 @@
 #   bash probe-agnhost.sh SECONDS
 seconds=$1
 at_once=50
+# One try after the other takes long on a busy node; as long as a Service answers there is no hurry.
+patience=10
 
 result() { # ID BEGAN ok|fail TEXT
   printf 'r %s %s %s %s\n' "$1" "$3" "$(((${EPOCHREALTIME/[.,]/} - $2) / 1000))" "${4//$'\n'/ }"
@@ -64,7 +66,7 @@ address() {
 spread() { # ID BEGAN tcp|udp IP PORT COUNT
   local -A seen=()
   local answers=0 reason=timeout said names=-
-  until ((${#seen[@]} >= $6 || ${EPOCHREALTIME/[.,]/} - $2 > seconds * 1000000)); do
+  until ((${#seen[@]} >= $6 || answers >= 16 * $6 + 32 || ${EPOCHREALTIME/[.,]/} - $2 > (answers > 0 ? patience : seconds) * 1000000)); do
     if said=$("$3" "$4" "$5" 1 2>&1); then
       answers=$((answers + 1))
       seen[${said%% *}]=1
@@ -82,9 +84,9 @@ spread() { # ID BEGAN tcp|udp IP PORT COUNT
   fi
 }
 
-dns() { # IP PORT NAME [+tcp]
+dns() { # IP PORT NAME [dnstcp]
   local said status addresses
-  said=$(dig +time=1 "+tries=$seconds" +noall +comments +answer ${4:+"$4"} -p "$2" "@$1" "$3" A)
+  said=$(dig +time=1 "+tries=$seconds" +noall +comments +answer +stats ${4:++tcp} -p "$2" "@$1" "$3" A)
   status=$(sed -n 's/.*status: \([A-Z]*\),.*/\1/p' <<<"$said")
   if [ -z "$status" ]; then
     why "$said"
@@ -92,7 +94,8 @@ dns() { # IP PORT NAME [+tcp]
   fi
   addresses=$(awk '$4 == "A" { print $5 }' <<<"$said" | sort | tr '\n' ,)
   addresses=${addresses%,}
-  echo "$status ${addresses:--}"
+  # The time of the query and of those before it that nobody answered, without that of starting programs on a busy node.
+  echo "$(($(sed -n 's/.*Query time: \([0-9]*\) msec.*/\1/p' <<<"$said") + 1000 * $(grep -c 'timed out' <<<"$said"))) $status ${addresses:--}"
 }
 
 one() { # ID KIND IP [PORT [ARG]]
@@ -107,8 +110,13 @@ one() { # ID KIND IP [PORT [ARG]]
       said=$3
       if ping -c 1 -W "$seconds" "$3" >/dev/null 2>&1; then ok=ok; else said=timeout; fi
       ;;
-    dnsudp) said=$(dns "$3" "$4" "$5") && ok=ok ;;
-    dnstcp) said=$(dns "$3" "$4" "$5" +tcp) && ok=ok ;;
+    dnsudp | dnstcp)
+      if said=$(dns "$3" "$4" "$5" "${2#dnsudp}"); then
+        ok=ok
+        began=$((${EPOCHREALTIME/[.,]/} - ${said%% *} * 1000))
+        said=${said#* }
+      fi
+      ;;
     http)
       if said=$(curl -sS --noproxy '*' -m "$seconds" -o /dev/null -w 'HTTP %{http_code}' "http://$3:$4/" 2>&1); then ok=ok; else said=$(why "$said"); fi
       ;;

@@ -30,9 +30,11 @@ function createCommand(io: CommandIo): Command {
     new Command('create').description(
       'Makes a complete bundle, or finishes one. What is there and whole is kept; made again, nothing is done.',
     ),
-    'k8snet bundle create --from releases',
-    'k8snet bundle create /srv/bundle --from releases --mirror registry.k8s.io=https://mirror.example/k8s',
-    'k8snet bundle create --from source',
+    [
+      'k8snet bundle create --from releases',
+      'k8snet bundle create /srv/bundle --from releases --mirror registry.k8s.io=https://mirror.example/k8s',
+      'k8snet bundle create --from source',
+    ],
   )
     .argument('[directory]', 'where the bundle lies', './bundle')
     .addOption(

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { causes } from '../causes/index.ts'
 import { type Code, codes } from '../model/codes.ts'
 import { kindOf, remedies } from '../model/remedies.ts'
 import { exits, Failure } from '../model/trouble.ts'
@@ -34,6 +35,9 @@ export function explainCommand(io: CommandIo): Command {
 interface Explained {
   readonly name: Code
   readonly meaning: string
+  /** Of a cause of a broken network: why that breaks what it breaks, and the command that shows it. */
+  readonly because?: string
+  readonly shows?: string
   readonly fix: string
   readonly exits: readonly number[]
   readonly kind: string
@@ -43,25 +47,44 @@ interface Explained {
 export function explained(): Explained[] {
   return (Object.entries(codes) as [Code, string][]).map(([name, meaning]) => {
     const { title, exits } = kindOf(name)
-    return { name, meaning, fix: remedies[name] ?? fixes[name] ?? '', exits, kind: title }
+    const cause = causes.find(({ code }) => code === name)
+    return {
+      name,
+      meaning,
+      ...(cause && { because: cause.because, shows: cause.shows }),
+      fix: cause?.fix ?? remedies[name] ?? fixes[name] ?? '',
+      exits,
+      kind: title,
+    }
   })
 }
 
 const line = ({ name, meaning }: Explained): string => `${name}: ${meaning}\n`
-const paragraph = ({ name, meaning, fix, exits }: Explained): string =>
-  `${name}: ${meaning}\n  fix: ${fix}\n  exit code: ${exits.join(' or ')}\n`
+const paragraph = ({ name, meaning, because, shows, fix, exits }: Explained): string =>
+  [
+    `${name}: ${meaning}`,
+    ...(because ? [`  ${because}`] : []),
+    ...(shows ? [`  shown by: ${shows}`] : []),
+    `  fix: ${fix}`,
+    `  exit code: ${exits.join(' or ')}`,
+    '',
+  ].join('\n')
 
 /** docs/codes.md. */
 export function codesPage(): string {
   const all = explained()
   const cell = (text: string) => text.replaceAll('|', '\\|').replace(/[<>]/g, '\\$&')
+  const row = ({ name, meaning, because, shows, fix, exits }: Explained) => {
+    const what = [meaning, because, shows && `Shown by \`${shows}\`.`].filter(Boolean).join(' ')
+    return `| \`${name}\` | ${cell(what)} | ${cell(fix)} | ${exits.join(', ')} |\n`
+  }
   const sections = [...new Set(all.map(({ kind }) => kind))].map((title) => {
     const rows = all.filter(({ kind }) => kind === title)
     return `## ${title}
 
 | code | meaning | what to do | exit |
 |---|---|---|---|
-${rows.map(({ name, meaning, fix, exits }) => `| \`${name}\` | ${cell(meaning)} | ${cell(fix)} | ${exits.join(', ')} |\n`).join('')}`
+${rows.map(row).join('')}`
   })
   return `# Codes
 

@@ -20,7 +20,7 @@ import { damages, preflight } from './preflight.ts'
 import { recorded } from './recorded.ts'
 import { type Prepared, prepare, withAny } from './session.ts'
 import { isAtRest, lookAround, settledPlan } from './settle.ts'
-import { verifyOn } from './verify.ts'
+import { verifyOn } from './verify-live.ts'
 import { viewFor } from './views.ts'
 
 export interface UpOptions extends CommonOptions {
@@ -81,7 +81,8 @@ async function carryOut(
   const leader = leaderOf(whole.inventory)
   if (!options.verify || io.signal.aborted || !well.has(leader.name)) return report
   const reached = new Map([...hands].filter(([{ name }]) => well.has(name)))
-  return { ...report, verify: await verifyOn(io, whole.inventory, reached, options) }
+  const inventory = { ...whole.inventory, hosts: whole.inventory.hosts.filter((host) => reached.has(host)) }
+  return { ...report, verify: (await verifyOn(io, inventory, reached, options)).report }
 }
 
 /** Refuses what preflight or the bundle forbids, then asks. Gives back the plan without the hosts that preflight could not ask. */

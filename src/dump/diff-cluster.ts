@@ -1,4 +1,5 @@
 import type { ApiPod, ClusterView } from '../model/dump.ts'
+import { isProbe } from '../model/probes.ts'
 import type { Facts } from './diff.ts'
 
 /** What the API server says, one entry for each thing that a person would name. */
@@ -12,8 +13,9 @@ export function clusterFacts(cluster: ClusterView): Facts {
     facts.set(`node ${name} kubelet`, node.kubelet)
     for (const [key, value] of Object.entries(annotations)) facts.set(`node ${name} ${key}`, value)
   }
-  for (const pod of cluster.pods) facts.set(`pod ${pod.namespace}/${pod.name}`, podText(pod))
+  for (const pod of cluster.pods) if (!isProbe(pod)) facts.set(`pod ${pod.namespace}/${pod.name}`, podText(pod))
   for (const { namespace, name, ...it } of cluster.services) {
+    if (isProbe({ namespace })) continue
     const ports = it.ports.map(
       ({ protocol, port, targetPort, nodePort }) =>
         `${port}${nodePort ? `:${nodePort}` : ''}/${protocol}->${targetPort}`,
@@ -29,6 +31,7 @@ export function clusterFacts(cluster: ClusterView): Facts {
     facts.set(`service ${namespace}/${name}`, [it.type, ...it.clusterIPs, ...ports, ...more].join(' '))
   }
   for (const { namespace, service, ports, endpoints } of cluster.slices) {
+    if (isProbe({ namespace })) continue
     const of = `endpoints of ${namespace}/${service} ${ports.map(({ port, protocol }) => `${port}/${protocol}`).join(' ')}`
     const all = endpoints.map(
       ({ ip, ready, terminating }) => `${ip}${terminating ? ' (ending)' : ready ? '' : ' (not ready)'}`,
@@ -36,7 +39,8 @@ export function clusterFacts(cluster: ClusterView): Facts {
     const before = facts.get(of)
     facts.set(of, [...(before ? before.split(', ') : []), ...all].sort().join(', '))
   }
-  for (const { namespace, name } of cluster.policies) facts.set(`NetworkPolicy ${namespace}/${name}`, 'there')
+  for (const { namespace, name } of cluster.policies.filter((it) => !isProbe(it)))
+    facts.set(`NetworkPolicy ${namespace}/${name}`, 'there')
   for (const { namespace, name, rules } of cluster.ingresses)
     facts.set(
       `ingress ${namespace}/${name}`,

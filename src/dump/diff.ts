@@ -1,4 +1,5 @@
 import type { ClusterDump, Link, NetView, NodeView, Picture } from '../model/dump.ts'
+import { isProbe, probeNamespace } from '../model/probes.ts'
 import { clusterFacts } from './diff-cluster.ts'
 import { pictureOf } from './picture.ts'
 
@@ -38,7 +39,7 @@ const apiState = ({ cluster, dump }: Picture): Facts =>
 
 function nodeChanges(node: string, was: Picture, is: Picture): Change[] {
   const [old, now] = [was.nodes.get(node), is.nodes.get(node)]
-  if (old && now) return changes(node, nodeFacts(old), nodeFacts(now))
+  if (old && now) return changes(node, nodeFacts(old, probesOf(was, old)), nodeFacts(now, probesOf(is, now)))
   const state = (picture: Picture): string => {
     if (picture.nodes.has(node)) return 'read'
     const why = picture.unread.get(node)
@@ -55,29 +56,43 @@ function changes(node: string, old: Facts, now: Facts): Change[] {
   })
 }
 
+/** What belongs to the probe pods of a verification, which are there while a dump is made: the pods and their links. */
+interface Probes {
+  readonly uids: ReadonlySet<string>
+  readonly links: ReadonlySet<string>
+}
+
+function probesOf({ cluster }: Picture, { pods, links }: NodeView): Probes {
+  const uids = new Set(cluster?.pods.filter(isProbe).map(({ uid }) => uid))
+  const peers = new Set(pods.filter(({ uid }) => uids.has(uid)).flatMap((pod) => pod.links.map((it) => it.peerIndex)))
+  return { uids, links: new Set(links.filter(({ index }) => peers.has(index)).map(({ name }) => name)) }
+}
+
 /** Sysctls that count, and are not set. */
 const counting = /nf_conntrack_count$/
 
 /** What is so on a node, one entry for each thing that a person would name. */
-function nodeFacts(view: NodeView): Facts {
+function nodeFacts(view: NodeView, probes: Probes): Facts {
   const facts = new Map<string, string>()
   const put = (what: string, value: string): void => {
     const before = facts.get(what)
     facts.set(what, before === undefined ? value : `${before}; ${value}`)
   }
-  netFacts(view, '', put)
+  netFacts({ ...netOf(view), links: view.links.filter(({ name }) => !probes.links.has(name)) }, '', put)
   for (const { line } of view.rules) put(`rule ${line.split(/:\s*/)[0]}`, line.replace(/^\d+:\s*/, ''))
   for (const it of view.neighbours)
     if (it.state === 'PERMANENT') put(`neighbour ${it.ip} dev ${it.dev}`, it.mac ?? it.state)
-  for (const it of view.fdb) if (it.dst) put(`fdb ${it.mac} dev ${it.dev}`, it.dst)
-  for (const [name, value] of view.sysctls) if (!counting.test(name)) put(`sysctl ${name}`, value)
+  for (const it of view.fdb) if (it.dst && !probes.links.has(it.dev)) put(`fdb ${it.mac} dev ${it.dev}`, it.dst)
+  for (const [name, value] of view.sysctls)
+    if (!counting.test(name) && !probes.links.has(name.split('.')[3] ?? '')) put(`sysctl ${name}`, value)
   for (const chain of view.netfilter.chains) {
     const name = `${chain.backend} ${chain.family} ${chain.table} ${chain.name}`
     if (chain.policy) put(`policy of ${name}`, chain.policy)
     // a rule is its own name: it is there or not, and the order within a chain is not looked at
-    for (const { text } of chain.rules) facts.set(`rule in ${name}: ${text}`, 'there')
+    for (const { text } of chain.rules)
+      if (!text.includes(probeNamespace)) facts.set(`rule in ${name}: ${text}`, 'there')
   }
-  for (const pod of view.pods) netFacts(pod, `pod ${pod.uid || pod.inode} `, put)
+  for (const pod of view.pods) if (!probes.uids.has(pod.uid)) netFacts(pod, `pod ${pod.uid || pod.inode} `, put)
   for (const { name, text } of view.cni.configs) put(`CNI configuration ${name}`, text.replace(/\s+/g, ' ').trim())
   put('CNI plugins', view.cni.plugins.join(' '))
   for (const [key, value] of view.flannelEnv ?? []) put(`/run/flannel/subnet.env ${key}`, value)
@@ -97,6 +112,8 @@ function nodeFacts(view: NodeView): Facts {
   for (const { path, until } of view.certificates) put(`certificate ${path}`, `until ${until}`)
   return facts
 }
+
+const netOf = ({ links, routes, neighbours }: NetView): NetView => ({ links, routes, neighbours })
 
 function netFacts(view: NetView, of: string, put: (what: string, value: string) => void): void {
   for (const link of view.links) for (const [key, value] of linkFacts(link)) put(`${of}link ${link.name} ${key}`, value)

@@ -31,6 +31,14 @@ export const remedies: { readonly [C in Code]?: string } = {
   BUNDLE_INCOMPLETE: 'Run k8snet bundle create again: it adds what is missing.',
   BUNDLE_TOOLS: 'Install the tool, or make room; both are named.',
   BUNDLE_FETCH: 'Check the network, proxies and mirrors here, and run it again: it goes on from what is there.',
+  // the API server, reached by a kubeconfig
+  KUBECONFIG_INVALID: 'Mend what is named, or make the file anew: kubectl config view --raw --minify --flatten.',
+  API_UNREACHABLE:
+    'Check the server of the kubeconfig and the way there; with SSH to the nodes an inventory serves: k8snet verify INVENTORY.',
+  API_UNTRUSTED: "Take the kubeconfig from the control plane anew, so that it has the cluster's own CA.",
+  API_UNAUTHORIZED: 'Take the kubeconfig from the control plane anew, or renew its token.',
+  API_FORBIDDEN: 'Use a kubeconfig of an administrator, or let its user do what is named.',
+  API_FAILED: 'Read the evidence: it is what the API server answered.',
   // reaching a host
   HOST_UNREACHABLE: 'Check address and port, that the host is up, and that no firewall drops SSH.',
   HOSTKEY_UNKNOWN: 'Check the fingerprint on the host, then pin it: hostKey in the inventory, or known_hosts.',
@@ -85,6 +93,9 @@ export const remedies: { readonly [C in Code]?: string } = {
 
 /** The exit codes that a code comes with, where they are not those of its kind. */
 const own: { readonly [C in Code]?: readonly Exit[] } = {
+  KUBECONFIG_INVALID: [exits.badInput],
+  API_FORBIDDEN: [exits.refused],
+  API_FAILED: [exits.refused],
   CONNECTION_LOST: [exits.someHosts, exits.unreachable],
   TIMEOUT: [exits.someHosts, exits.unreachable],
   LOOK_FAILED: [exits.someHosts, exits.unreachable],
@@ -100,6 +111,7 @@ const own: { readonly [C in Code]?: readonly Exit[] } = {
 /** The kinds of codes: each begins with a code, in the order of the table, and comes with these exit codes. */
 const kinds: readonly { readonly title: string; readonly first: Code; readonly exits: readonly Exit[] }[] = [
   { title: 'Input', first: 'FILE_NOT_FOUND', exits: [exits.badInput] },
+  { title: 'Reaching the API server', first: 'KUBECONFIG_INVALID', exits: [exits.unreachable] },
   { title: 'Reaching a host', first: 'HOST_UNREACHABLE', exits: [exits.unreachable, exits.someHosts] },
   { title: 'Preflight', first: 'DUPLICATE_MACHINE_ID', exits: [exits.refused] },
   { title: 'Lock and plan file', first: 'LOCKED', exits: [exits.badInput] },

@@ -26,6 +26,8 @@ export function endsOf({ nodes, unread, cluster }: Picture): (check: Check) => E
     // A NodePort of a node leads from there to endpoints on all of them, whoever asked.
     if (scenario === 'outside-to-service') return { from: end ?? begin, to: all }
     if (scenario === 'node-to-service') return { from: begin, to: all }
+    // What lies outside of the cluster is on no node.
+    if (scenario === 'egress') return { from: begin, to: [] }
     if (to === 'localhost' || to === 'network-namespace') return { from: begin, to: begin ? [begin] : [] }
     return { from: begin, to: end ? [end] : scenario === 'addresses' && begin ? [begin] : all }
   }

@@ -42,8 +42,10 @@ export function familyCheck({ pods }: ClusterState): Check[] {
   return [{ ...of, id: checkId(of), outcome: 'skipped', ms: 0, evidence }]
 }
 
-/** The one failure of a node that could not take part; what it hides is skipped. */
+/** The one failure of a node that could not take part; what it hides is skipped. Of a node that SSH does not reach nothing is known. */
 export function troubleCheck(from: string, fault: Fault): Check {
   const of = { scenario: 'addresses' as const, from, to: 'probes' }
-  return failed({ ...of, id: checkId(of) }, fault)
+  const check = { ...of, id: checkId(of) }
+  if (fault.code === 'HOST_UNREACHABLE') return { ...check, outcome: 'skipped', ms: 0, evidence: fault.evidence }
+  return failed(check, fault)
 }

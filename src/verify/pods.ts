@@ -4,10 +4,6 @@ import { extraPods, frame, label, podsOfNode } from './manifests.ts'
 
 export { containersOfA, podA, podB, probePort, serviceName } from './manifests.ts'
 
-/** Is this one of the probe pods of any verification? */
-export const isProbe = ({ namespace }: { readonly namespace: string }): boolean =>
-  namespace.startsWith('k8snet-verify-')
-
 /** What a killed run left behind is removed by the first run after this time. */
 const leftoverSeconds = 600
 const startSeconds = 30

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Host, Inventory } from '../model/inventory.ts'
 import type { Eyes, Hands } from '../model/ports.ts'
+import { probeNamespace } from '../model/probes.ts'
 import type { Check, VerifyReport } from '../model/report.ts'
 import { exits, Failure } from '../model/trouble.ts'
 import { addressChecks } from './addresses.ts'
@@ -63,7 +64,7 @@ const retryMs = 300
  */
 export async function verify(cluster: Reached, inventory: Inventory, options: VerifyOptions): Promise<VerifyReport> {
   const began = performance.now()
-  const namespace = `k8snet-verify-${randomBytes(4).toString('hex')}`
+  const namespace = `${probeNamespace}${randomBytes(4).toString('hex')}`
   const stops: AbortController[] = []
   const onStop = () => {
     const stop = new AbortController()

@@ -159,12 +159,6 @@ describe('verify', () => {
 
   it.each<[string, (it: ReturnType<typeof cluster>) => object, Play, string]>([
     [
-      'answers no SSH',
-      (it) => ({ ...it, nodes: new Map([...it.nodes].filter(([host]) => host.name !== 'w2')) }),
-      {},
-      'HOST_UNREACHABLE',
-    ],
-    [
       'has no interpreter',
       (it) => it,
       { silent: { w2: 'neither python3 nor perl works on this host' } },
@@ -183,6 +177,18 @@ describe('verify', () => {
     expect(of('pod-to-pod/cp1/w1/tcp')).toBe('passed')
     expect(of('containers/w2/network-namespace')).toBe('skipped')
     expect(it.changes).toEqual(['create', 'remove'])
+  })
+
+  it('a node that answers no SSH is unknown: neither failed nor passed', async () => {
+    const it = cluster(three)
+    const nodes = new Map([...it.nodes].filter(([host]) => host.name !== 'w2'))
+    const report = await verify({ ...it, nodes }, three, { programs })
+    expect(report.ok).toBe(true)
+    const outcomes = (wanted: string) =>
+      report.checks.filter(({ id, outcome }) => id.includes('w2') && outcome === wanted).map(({ id }) => id)
+    expect(outcomes('failed')).toEqual([])
+    expect(outcomes('skipped')).toContain('addresses/w2/probes')
+    expect(outcomes('skipped')).toContain('pod-to-pod/w2/cp1/tcp')
   })
 
   it('finds a node that did not forward, and proves the network as it was before the pods changed that', async () => {

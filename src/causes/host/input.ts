@@ -134,7 +134,7 @@ function needsOf(picture: Picture, node: NodeView): Need[] {
       ...{ code: 'KUBELET_PORT_BLOCKED', what: 'the kubelet (tcp 10250)', hook: 'input', theirs: 'saddr' },
       peers: leaders,
       packet: { ...fromNodes, protocol: 'tcp', dport: 10250 },
-      scenarios: ['kubelet'],
+      scenarios: ['kubelet', 'pod-to-node'],
     })
   return needs
 }

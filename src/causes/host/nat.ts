@@ -42,7 +42,7 @@ export const podSnatRule: Cause = {
         message: `${node.node} gives packets from ${first.packet.saddr} to ${first.packet.daddr} another source: ${placeText(first.by)} does${toAll ? '' : `, for ${some(peers)}`}`,
         evidence: [shownAt(first.by)],
         breaks: {
-          scenarios: ['pod-to-pod', 'pod-to-service', 'traffic-policy', 'network-policy'],
+          scenarios: ['pod-to-pod', 'pod-to-service', 'spread', 'traffic-policy', 'network-policy'],
           ...(toAll ? { nodes: [node.node] } : { pairs: peers.map((peer) => [node.node, peer] as const) }),
         },
       }
@@ -158,7 +158,7 @@ function masqTrouble(
     return {
       what: 'flannel translates the source of packets between pods: its rule that leaves them out is missing',
       evidence: shownAt(inside.by),
-      scenarios: ['pod-to-pod', 'pod-to-service', 'network-policy'],
+      scenarios: ['pod-to-pod', 'pod-to-service', 'spread', 'network-policy'],
     }
   const outside = natAt(netfilter, 'postrouting', { ...packet, daddr: '198.51.100.1', oif: ways.outer })
   return outside

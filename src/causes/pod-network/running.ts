@@ -1,5 +1,6 @@
 import type { Breaks } from '../../model/cause.ts'
 import type { ApiPod, Link, Picture, PodNet } from '../../model/dump.ts'
+import { isProbe } from '../../model/probes.ts'
 import { groupBy, type Seen } from './ground.ts'
 
 /** A pod with a network of its own that runs on a node, as the API server has it and as its namespace looks. */
@@ -59,9 +60,7 @@ export const nameOf = ({ namespace, name }: ApiPod) => `${namespace}/${name}`
  * cluster DNS where one of them answers it; with any other pod no check fails.
  */
 export function breaksOf(pods: readonly ApiPod[]): Breaks {
-  const probes = pods.filter(
-    ({ namespace, labels }) => namespace.startsWith('k8snet-verify-') || labels.probe !== undefined,
-  )
+  const probes = pods.filter((pod) => isProbe(pod) || pod.labels.probe !== undefined)
   if (probes.length > 0) return { nodes: [...new Set(probes.map(({ node }) => node))] }
   return pods.some(({ labels }) => labels['k8s-app'] === 'kube-dns') ? { scenarios: ['dns'] } : { nodes: [] }
 }
