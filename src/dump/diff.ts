@@ -89,8 +89,11 @@ function nodeFacts(view: NodeView, probes: Probes): Facts {
     const name = `${chain.backend} ${chain.family} ${chain.table} ${chain.name}`
     if (chain.policy) put(`policy of ${name}`, chain.policy)
     // a rule is its own name: it is there or not, and the order within a chain is not looked at
+    // kube-proxy gives every Service chains of its own, and names the Service in one of their rules
+    const ofProbes =
+      /^KUBE-[A-Z]+-\w{16}$/.test(chain.name) && chain.rules.some(({ text }) => text.includes(probeNamespace))
     for (const { text } of chain.rules)
-      if (!text.includes(probeNamespace)) facts.set(`rule in ${name}: ${text}`, 'there')
+      if (!ofProbes && !text.includes(probeNamespace)) facts.set(`rule in ${name}: ${text}`, 'there')
   }
   for (const pod of view.pods) if (!probes.uids.has(pod.uid)) netFacts(pod, `pod ${pod.uid || pod.inode} `, put)
   for (const { name, text } of view.cni.configs) put(`CNI configuration ${name}`, text.replace(/\s+/g, ' ').trim())

@@ -180,7 +180,7 @@ describe('verify', () => {
   })
 
   it('a node that answers no SSH is unknown: neither failed nor passed', async () => {
-    const it = cluster(three)
+    const it = cluster(three, {})
     const nodes = new Map([...it.nodes].filter(([host]) => host.name !== 'w2'))
     const report = await verify({ ...it, nodes }, three, { programs })
     expect(report.ok).toBe(true)
