@@ -18,6 +18,8 @@ why() {
     *'imed out'* | *timeout*) echo timeout ;;
     *unreachable* | *'o route to host'*) echo unreachable ;;
     *reset*) echo reset ;;
+    # curl does not say which of refused and unreachable it was
+    *'onnect to '*) echo unconnected ;;
     '') echo timeout ;;
     *) echo closed ;;
   esac
@@ -86,7 +88,7 @@ spread() { # ID BEGAN tcp|udp IP PORT COUNT
 
 dns() { # IP PORT NAME [dnstcp]
   local said status addresses
-  said=$(dig +time=1 "+tries=$seconds" +noall +comments +answer +stats ${4:++tcp} -p "$2" "@$1" "$3" A)
+  said=$(dig +noedns +time=1 "+tries=$seconds" +noall +comments +answer +stats ${4:++tcp} -p "$2" "@$1" "$3" A)
   status=$(sed -n 's/.*status: \([A-Z]*\),.*/\1/p' <<<"$said")
   if [ -z "$status" ]; then
     why "$said"
