@@ -347,8 +347,11 @@ const table: Row[] = [
   },
   {
     code: 'VTEP_MAC_DRIFT',
-    how: 'systemd-udevd gave flannel.1 another MAC',
-    edit: (dump) => editLink(dump, 'w1', 'flannel.1', (link) => (link.address = '0e:11:22:33:44:55')),
+    how: 'systemd-udevd gave flannel.1 another MAC, and the kernel dropped its neighbours',
+    edit: (dump) => {
+      editLink(dump, 'w1', 'flannel.1', (link) => (link.address = '0e:11:22:33:44:55'))
+      dropLines(dump, 'w1', 'neighbours', 'dev flannel.1')
+    },
     where: 'w1',
     shows: 'link/ether 0e:11:22:33:44:55',
     breaks: across,
