@@ -170,7 +170,7 @@ the_kubelet() {
     tr '\0' '\n' <"/proc/$pid/cmdline" | grep -E '^--(node-ip|cluster-dns|cluster-domain|resolv-conf|hostname-override|config)='
   done 2>/dev/null
   [ ! -r /var/lib/kubelet/kubeadm-flags.env ] ||
-    text /var/lib/kubelet/kubeadm-flags.env | tr ' "' '\n\n' | grep -E '^--(node-ip|resolv-conf|hostname-override)='
+    text /var/lib/kubelet/kubeadm-flags.env | tr -s ' "' '\n' | grep -E '^--(node-ip|resolv-conf|hostname-override)='
   if [ -r /var/lib/kubelet/config.yaml ]; then
     begin kubelet-config
     config=$(awk '/^[^ #-]/ { on = /^(clusterDNS|clusterDomain|resolvConf):/ } on' /var/lib/kubelet/config.yaml)

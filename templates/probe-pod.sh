@@ -33,7 +33,7 @@ fi
 
 probe() {
   case $kind in
-    agnhost) bash "$programs/probe-agnhost.sh" "$2" ;;
+    agnhost) bash "$programs/probe-agnhost.bash" "$2" ;;
     python) python3 -I -S "$programs/probe.py" "$@" ;;
     perl) perl "$programs/probe.pl" "$@" ;;
   esac

@@ -12,6 +12,7 @@ import { up } from '../lab/up.ts'
 import { table } from '../view/table.ts'
 import type { CommandIo } from './io.ts'
 import { type CommonOptions, common } from './options.ts'
+import { selftestCommand } from './selftest.ts'
 
 /** `k8snet lab`: local hosts to try things on, made by Vagrant. */
 export function labCommand(io: CommandIo): Command {
@@ -21,14 +22,14 @@ export function labCommand(io: CommandIo): Command {
     .addCommand(downCommand(io))
     .addCommand(statusCommand(io))
     .addCommand(sshCommand(io))
+    .addCommand(selftestCommand(io, (options) => labFor(io, options)))
 }
 
 function upCommand(io: CommandIo): Command {
-  return common(
-    new Command('up').description('Brings the hosts up and writes their inventory.'),
+  return common(new Command('up').description('Brings the hosts up and writes their inventory.'), [
     'k8snet lab up',
     'k8snet lab up --hosts 5',
-  )
+  ])
     .option('--hosts <number>', `how many hosts, 1 to ${mostHosts} (default: those that are there, or 3)`, wholeNumber)
     .option('--bundle <directory>', 'the bundle that the inventory names')
     .action(async (options: CommonOptions & { hosts?: number; bundle?: string }) => {

@@ -41,6 +41,9 @@ describe('what hosts are asked', () => {
       encoding: 'utf8',
     })
     expect([checked.error, checked.status, checked.stdout]).toEqual([undefined, 0, ''])
+    // it runs in a container that has bash, never on a host
+    const bash = spawnSync('shellcheck', ['-s', 'bash', 'templates/probe-agnhost.bash'], { encoding: 'utf8' })
+    expect([bash.error, bash.status, bash.stdout]).toEqual([undefined, 0, ''])
   })
 
   it('is answered by this machine, which is no cluster, with answers that can be read', () => {

@@ -229,7 +229,7 @@ describe('what takes SSH', () => {
 describe('the programs of the probe pods', () => {
   it.each([
     ['probe-pod.sh', 'sh'],
-    ['probe-agnhost.sh', 'bash'],
+    ['probe-agnhost.bash', 'bash'],
   ])('%s pass shellcheck', (name, shell) => {
     const { stdout, status } = spawnSync('shellcheck', ['-s', shell, `templates/${name}`], { encoding: 'utf8' })
     expect(stdout).toBe('')

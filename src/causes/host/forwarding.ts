@@ -19,8 +19,8 @@ export const ipForwardOff: Cause = {
         evidence: [shown(`sysctl ${key}`, `${key} = 0`)],
         breaks: {
           scenarios: [...overPodNetwork, 'api', 'pod-to-node', 'egress', 'addresses'],
+          // not only across: Services lead through the gateway also on one node, and CoreDNS there loses the API server
           nodes: [node.node],
-          acrossOnly: true,
         },
         remedy: [{ node: node.node, actions: [setTo1(key, '0')] }],
       }
@@ -53,8 +53,8 @@ export const forwardingOff: Cause = {
           scenarios: onlyOuter
             ? ['outside-to-service', 'traffic-policy', 'host-port', 'ingress', 'api', 'pod-to-node', 'egress']
             : [...overPodNetwork, 'api', 'pod-to-node', 'egress'],
+          // not only across: Services lead through the gateway also on one node, and CoreDNS there loses the API server
           nodes: [node.node],
-          acrossOnly: true,
         },
         remedy: [{ node: node.node, actions: off.map((device) => setTo1(keyOf(device), '0')) }],
       }

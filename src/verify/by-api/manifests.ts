@@ -7,7 +7,7 @@ export const prefix = 'k8snet-verify-'
 export type Kind = 'a' | 'b' | 'host'
 
 /** The programs of the probe pods: the templates of these names. */
-export const programNames = ['probe-pod.sh', 'probe-agnhost.sh', 'probe.py', 'probe.pl'] as const
+export const programNames = ['probe-pod.sh', 'probe-agnhost.bash', 'probe.py', 'probe.pl'] as const
 export type PodPrograms = Readonly<Record<(typeof programNames)[number], string>>
 
 /** Seconds for a probe, at first and when it is made once more. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The client of probe.py for an image of agnhost, whose netexec is the server: bash, curl, dig, ping.
 # Reads probes from stdin and prints one line for each as probe.py does, all side by side.
-#   bash probe-agnhost.sh SECONDS
+#   bash probe-agnhost.bash SECONDS
 seconds=$1
 at_once=50
 # One try after the other takes long on a busy node; as long as a Service answers there is no hurry.
