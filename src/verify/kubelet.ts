@@ -24,7 +24,7 @@ export function askKubelets(namespace: string, nodes: readonly { readonly name: 
     `  [ -z "$2" ] || kubectl get --request-timeout=${seconds}s --raw "$pods/$2/log?container=one"`,
     '}',
     'report() {',
-    '  said=$(ask "$1" "$2" 2>&1) || said=$(ask "$1" "$2" 2>&1) || { echo "kubelet $1 $(echo "$said" | tr "\\n" " ")"; return; }',
+    '  said=$(ask "$1" "$2" 2>&1) || said=$(ask "$1" "$2" 2>&1) || { echo "kubelet $1 $(printf %s "$said" | tr "\\n" " ")"; return; }',
     '  echo "kubelet $1 ok"',
     '}',
     ...nodes.flatMap(({ name, pod = '' }, i) => [

@@ -24,7 +24,7 @@ const cases: [string[], string[] | RegExp][] = [
   [['co'], /\bcompletion\b/],
   [
     ['lab', ''],
-    ['down', 'ssh', 'status', 'up'],
+    ['down', 'selftest', 'ssh', 'status', 'up'],
   ],
   [
     ['bundle', 'c'],

@@ -141,8 +141,8 @@ describe('the probes of the full level in real network namespaces', { timeout: 3
       wires.run('router', `iptables -t nat -D ${rule(one)}`)
       wires.run('router', `iptables -t nat -I ${rule(two)}`)
       wires.run('router', `iptables -t raw -I PREROUTING -s ${client} -p udp -j DROP`)
-    }, 600)
-    const again = setTimeout(() => wires.run('router', 'iptables -t raw -F PREROUTING'), 3600)
+    }, 1500)
+    const again = setTimeout(() => wires.run('router', 'iptables -t raw -F PREROUTING'), 4500)
     try {
       const [said] = await Promise.all([ask(wires, language, [`1/8 move ${service} ${port} 6,one`])])
       expect(said.get('1')).toBe('ok 6')

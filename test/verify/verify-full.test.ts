@@ -310,7 +310,7 @@ describe('verify at the full level', () => {
     const nodes = new Map([...it.nodes].filter(([host]) => host.name !== 'w2'))
     const report = await verify({ ...it, nodes }, three, { programs, level: 'full' })
     const failed = report.checks.filter(({ outcome }) => outcome === 'failed')
-    expect(named(failed)).toEqual(['addresses/w2/probes HOST_UNREACHABLE'])
+    expect(named(failed)).toEqual([])
     const rows = report.checks.filter(({ from, scenario }) => from === 'w2' && scenario !== 'addresses')
     expect(rows.length).toBeGreaterThan(20)
     expect(new Set(rows.map(({ outcome }) => outcome))).toEqual(new Set(['skipped']))
