@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -17,13 +17,14 @@ import { Failure } from '../../src/model/trouble.ts'
 let server: Server
 let ca: string
 let asked: { method: string; url: string; authorization?: string | undefined; body: string }[]
+let dir: string
 let answer: (request: IncomingMessage, response: ServerResponse) => void
 
 const token = 'very-secret-token'
 const status = (code: number, message: string) => JSON.stringify({ kind: 'Status', code, message })
 
 beforeAll(async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'k8snet-api-'))
+  dir = mkdtempSync(join(tmpdir(), 'k8snet-api-'))
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
   const san = ['-subj', '/CN=kube', '-addext', 'subjectAltName=IP:127.0.0.1']
   const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
@@ -45,7 +46,10 @@ beforeAll(async () => {
 beforeEach(() => {
   asked = []
 })
-afterAll(() => server.close())
+afterAll(() => {
+  server.close()
+  rmSync(dir, { recursive: true, force: true })
+})
 
 const port = () => (server.address() as AddressInfo).port
 const access = (more: Partial<KubeAccess> = {}): KubeAccess => ({
