@@ -178,14 +178,3 @@ export function placeText({ chain, rule }: Place): string {
 export function rulesRead({ dump }: NodeView): boolean {
   return dump.parts['iptables-save'] !== undefined || dump.parts.nft !== undefined
 }
-
-export function grouped<T>(list: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of list) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group) group.push(item)
-    else groups.set(key, [item])
-  }
-  return groups
-}

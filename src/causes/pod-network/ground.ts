@@ -185,18 +185,6 @@ export function sharersOf(picture: Picture): Member[][] {
 
 export const cidrOf = (member: Member) => (member.cidr ? cidrText(member.cidr) : 'none')
 
-/** Items by key, in their order. */
-export function groupBy<K, T>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group) group.push(item)
-    else groups.set(key, [item])
-  }
-  return groups
-}
-
 const differences = new WeakMap<NodeView, readonly Deviation[]>()
 
 /** Where the tables of a node are not, line by line, what the announcements of its peers make of them; compared as texts, once. */

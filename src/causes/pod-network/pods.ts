@@ -1,8 +1,9 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import { cidrText, contains, networkOf, sizeOf } from '../../model/cidr.ts'
+import { groupBy } from '../group.ts'
 import { isShadowed } from './cni.ts'
 import { envStale } from './flannel.ts'
-import { addressesOf, addressLine, groupBy, isUp, linkLine, membersOf, seenOf, shown } from './ground.ts'
+import { addressesOf, addressLine, isUp, linkLine, membersOf, seenOf, shown } from './ground.ts'
 import { misassigned } from './networks.ts'
 import { breaksOf, listOf, nameOf, podsOn, type Running, runningOn, whereOf } from './running.ts'
 

@@ -1,18 +1,9 @@
 import { cidrText } from '../../model/cidr.ts'
 import type { Picture, Route } from '../../model/dump.ts'
+import { groupBy } from '../group.ts'
 import { wrongAddress } from './announced.ts'
 import { notReady, remade, tunnelBroken } from './flannel.ts'
-import {
-  addressIn,
-  backendOf,
-  differencesOf,
-  groupBy,
-  type Member,
-  membersOf,
-  type Seen,
-  seenOf,
-  tunnelOf,
-} from './ground.ts'
+import { addressIn, backendOf, differencesOf, type Member, membersOf, type Seen, seenOf, tunnelOf } from './ground.ts'
 import { misassigned } from './networks.ts'
 import { shadowed } from './shadow.ts'
 import { notAdjacent } from './underlay.ts'

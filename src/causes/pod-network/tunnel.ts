@@ -1,7 +1,8 @@
 import type { Breaks, Cause, Finding } from '../../model/cause.ts'
 import type { Picture } from '../../model/dump.ts'
 import type { Evidence } from '../../model/trouble.ts'
-import { groupBy, linkLine, nodeEvidence, type Seen, seenOf, shown, tunnelOf } from './ground.ts'
+import { groupBy } from '../group.ts'
+import { linkLine, nodeEvidence, type Seen, seenOf, shown, tunnelOf } from './ground.ts'
 
 const across = (node: string): Breaks => ({ nodes: [node], acrossOnly: true })
 

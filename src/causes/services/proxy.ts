@@ -1,6 +1,7 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { ApiPod, Picture } from '../../model/dump.ts'
-import { grouped, once, overServices, shown } from '../host/tools.ts'
+import { groupBy } from '../group.ts'
+import { once, overServices, shown } from '../host/tools.ts'
 
 export const kubeProxyDown: Cause = {
   code: 'KUBE_PROXY_DOWN',
@@ -23,7 +24,7 @@ const isProxy = ({ namespace, labels, name }: ApiPod): boolean =>
 
 function byApi(picture: Picture): Finding[] {
   const cluster = picture.cluster!
-  const proxies = grouped(cluster.pods.filter(isProxy), ({ node }) => node)
+  const proxies = groupBy(cluster.pods.filter(isProxy), ({ node }) => node)
   const expected = proxies.size > 0 || cluster.daemonSets.some(({ name }) => name === 'kube-proxy')
   if (!expected) return []
   return cluster.nodes.flatMap(({ name, ready }): Finding[] => {

@@ -2,7 +2,8 @@ import type { Action } from '../../model/action.ts'
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { ApiPod, ApiService } from '../../model/dump.ts'
 import { sh } from '../../model/shell.ts'
-import { counted, grouped, isV4, onNodes, shown, some, spotsOf } from '../host/tools.ts'
+import { groupBy } from '../group.ts'
+import { counted, isV4, onNodes, shown, some, spotsOf } from '../host/tools.ts'
 import { serviceKey } from './rules.ts'
 import { isDns, isOfVerify, nameOf, scenariosOf, type Wanted, wantedOf } from './wanted.ts'
 
@@ -55,8 +56,8 @@ export const serviceNoEndpoints: Cause = {
   fix: 'Compare the selector of the Service with the labels of the pods (kubectl get pods --show-labels), and see why its pods are not ready.',
   find: ({ cluster }) => {
     if (!cluster) return []
-    const slices = grouped(cluster.slices, ({ namespace, service }) => `${namespace}/${service}`)
-    const pods = grouped(cluster.pods, ({ namespace }) => namespace)
+    const slices = groupBy(cluster.slices, ({ namespace, service }) => `${namespace}/${service}`)
+    const pods = groupBy(cluster.pods, ({ namespace }) => namespace)
     return cluster.services.flatMap((service): Finding[] => {
       if (!service.selector || Object.keys(service.selector).length === 0) return []
       if (service.type === 'ExternalName' || isDns(service) || isOfVerify(service)) return []

@@ -1,6 +1,7 @@
 import type { ApiService, NodeView, Picture } from '../../model/dump.ts'
 import type { Scenario } from '../../model/report.ts'
-import { grouped, isV4, once, overServices } from '../host/tools.ts'
+import { groupBy } from '../group.ts'
+import { isV4, once, overServices } from '../host/tools.ts'
 import { serviceKey } from './rules.ts'
 
 /** A port of a Service, and where it has to lead. */
@@ -31,7 +32,7 @@ export const portName = ({ service, port }: Wanted): string => nameOf(service) +
 export const wantedOf = once((picture): readonly Wanted[] => {
   const { cluster } = picture
   if (!cluster) return []
-  const slices = grouped(cluster.slices, ({ namespace, service }) => `${namespace}/${service}`)
+  const slices = groupBy(cluster.slices, ({ namespace, service }) => `${namespace}/${service}`)
   const pods = new Map(cluster.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]))
   return cluster.services.flatMap((service) => {
     const ip = service.clusterIPs.find((one) => isV4(one))
