@@ -26,7 +26,7 @@ beforeAll(async () => {
   own = join(home, 'inventory.yaml')
   writeFileSync(own, byHandInventory())
   for (const image of ['agnhost', 'python']) await Promise.all(hosts.map((host) => importImage(home, host, image)))
-}, 900_000)
+})
 
 afterAll(async () => {
   await k8snet(['lab', 'down'])
