@@ -65,8 +65,9 @@ ${proxies('{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":1}}', 'null
     title: 'a UDP connection is kept to an endpoint that is gone',
     on: 'worker',
     level: 'static',
-    make: `subnet && conntrack -I -p udp -s "$net"250 -d 10.96.0.10 --sport 40000 --dport 53 --dst-nat 10.244.0.251 --timeout 600 --status SEEN_REPLY,ASSURED >/dev/null`,
-    undo: 'conntrack -D -p udp -d 10.96.0.10 --reply-src 10.244.0.251 >/dev/null 2>&1; true',
+    // kube-proxy takes such entries away with its next synchronisation; it may still owe one to a verification that has ended
+    make: `subnet && while iptables-save -t nat | grep -q k8snet-verify-; do sleep 0.5; done && freeze kube-proxy && conntrack -I -p udp -s "$net"250 -d 10.96.0.10 --sport 40000 --dport 53 --dst-nat 10.244.0.251 --timeout 600 --status SEEN_REPLY,ASSURED >/dev/null`,
+    undo: 'conntrack -D -p udp -d 10.96.0.10 --reply-src 10.244.0.251 >/dev/null 2>&1; thaw kube-proxy; true',
   },
   {
     code: 'SERVICE_NO_ENDPOINTS',
