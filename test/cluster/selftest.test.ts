@@ -16,9 +16,19 @@ beforeAll(async () => {
   const up = await run('sh', ['vagrant/demo.sh'])
   expect(up.code, up.err).toBe(0)
   const ended = await json('lab', 'selftest')
-  rows = ended.json.rows
-  expect(rows, ended.err).toBeDefined()
+  expect(ended.json?.rows, ended.err).toBeDefined()
+  rows = await onceMore(ended.json.rows)
 })
+
+/** The cluster goes on with its own business meanwhile: what came out wrong is tried once more, and said; wrong twice is wrong. */
+async function onceMore(first: Row[]): Promise<Row[]> {
+  const wrong = first.filter(({ problems }) => problems.length > 0)
+  if (wrong.length === 0) return first
+  const codes = [...new Set(wrong.flatMap((row) => row.codes))]
+  console.error(`once more: ${wrong.map((row) => `${row.title}: ${row.problems.join('; ')}`).join('\n')}`)
+  const { json: again } = await json('lab', 'selftest', '--only', codes.join(','))
+  return first.map((row) => again.rows.find(({ title }: Row) => wrong.includes(row) && title === row.title) ?? row)
+}
 
 describe('k8snet lab selftest', () => {
   it.each([
