@@ -54,6 +54,10 @@ export interface Reached {
   readonly nodes: ReadonlyMap<Host, Hands>
 }
 
+/** Not a pod but the control plane itself got no answer. */
+const apiDown =
+  'See on that host why the API server does not answer: crictl ps -a --name kube-apiserver, and journalctl -u kubelet.'
+
 /** Rules that were only being written when a path was tried get this long before it is tried again. */
 const retryMs = 300
 
@@ -81,7 +85,9 @@ export async function verify(cluster: Reached, inventory: Inventory, options: Ve
     if (options.signal?.aborted) throw interrupted()
     const fault = troubleOf(cause)
     const of = { scenario: 'api' as const, from: 'controller', to: cluster.leader.host.name }
-    checks = [failed({ ...of, id: checkId(of) }, fault)]
+    checks = [
+      { ...failed({ ...of, id: checkId(of) }, fault), ...(fault.code === 'APISERVER_UNREACHABLE' && { fix: apiDown }) },
+    ]
   } finally {
     for (const stop of stops) stop.abort()
     await cleanUp(cluster.leader, namespace)
