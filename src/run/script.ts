@@ -46,7 +46,8 @@ export type OnChanged = 'leave' | 'overwrite' | 'keep'
 export function undoScript(prelude: Sh, entries: readonly JournalEntry[], onChanged: OnChanged = 'leave'): Sh {
   const back = returns(entries).map(({ id, ids, actions }) => {
     const shell = actions.map((action) => `(\n${compile(action)}\n)`).join('\n')
-    const forgotten = sh`undone ${ids}`
+    // The last one first: were it cut off between two, what is left must still lead back to what was before the first.
+    const forgotten = sh`undone ${[...ids].reverse()}`
     const onFailure =
       onChanged === 'keep' ? `if [ $rc -eq ${changedStatus} ]; then ${forgotten}; else failed=1; fi` : 'failed=1'
     return `stopped && exit 0\n${attempt(id, shell, onFailure, forgotten)}`
