@@ -3,9 +3,7 @@ import { htmlPage } from '../view/html/page.ts'
 import { junitXml } from '../view/junit.ts'
 import { verifyText } from '../view/verify.ts'
 import type { CommandIo } from './io.ts'
-
-export const forms = ['text', 'json', 'junit', 'html'] as const
-export type Form = (typeof forms)[number]
+import type { Form } from './verify-words.ts'
 
 /** What a report is of: the cluster's name, and when it was looked at, in ISO form. */
 export interface Heading {

@@ -14,7 +14,8 @@ import { recorded } from './recorded.ts'
 import { choose, open, withAny } from './session.ts'
 import { fix } from './verify-fix.ts'
 import { type Verified, verifyOn } from './verify-live.ts'
-import { type Form, printReport } from './verify-report.ts'
+import { printReport } from './verify-report.ts'
+import type { Form } from './verify-words.ts'
 
 export interface VerifyOptions extends Omit<CommonOptions, 'output'> {
   output: Form

@@ -1,3 +1,4 @@
+import { probeNamespace } from '../model/probes.ts'
 import { quote, type Sh, sh } from '../model/shell.ts'
 import { eventTemplate, stateTemplate } from './cluster.ts'
 import { extraPods, frame, label, podsOfNode } from './manifests.ts'
@@ -25,7 +26,7 @@ export function createPods(namespace: string, nodes: readonly string[], image: s
     sh`ready=$(kubectl get nodes -o go-template=${readyNodes}) || exit 1`,
     '(',
     sh`  kubectl get namespaces -l ${label} -o go-template=${namespaces} | while read -r name started; do`,
-    `    case $name in k8snet-verify-*) ;; *) continue ;; esac`,
+    `    case $name in ${probeNamespace}*) ;; *) continue ;; esac`,
     `    [ $((now - started)) -le ${leftoverSeconds} ] || kubectl delete namespace "$name" --wait=false`,
     '  done',
     ') >/dev/null 2>&1 </dev/null &',

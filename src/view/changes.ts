@@ -1,3 +1,4 @@
+import { counted } from '../model/words.ts'
 import { paint } from './paint.ts'
 
 /** A host and what would be done to it, as in the plan's JSON. */
@@ -29,8 +30,6 @@ export function totalText(hosts: readonly HostChanges[]): string {
   const busy = hosts.filter(({ actions }) => actions.length > 0).length
   return `In all: ${counted(all.length, 'action')} on ${busy} of ${counted(hosts.length, 'host')}: ${counts.join(', ')}.\n`
 }
-
-const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
 
 function hostText({ name, actions }: HostChanges, color: boolean): string {
   if (actions.length === 0) return `${paint(color, 'bold', name)}: nothing to do\n`

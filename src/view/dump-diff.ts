@@ -1,5 +1,6 @@
+import { counted } from '../model/words.ts'
 import { paint } from './paint.ts'
-import { count, groups } from './verify-words.ts'
+import { groups } from './verify-words.ts'
 
 /** One thing that is not as it was: on which node (empty: of the cluster), what it is, and its value before and after (empty: not there). */
 export interface Difference {
@@ -27,9 +28,9 @@ export function diffText(rows: readonly Difference[], color = false): string {
   const blocks = groups(same, ({ where }) => where).map(([where, of]) => {
     const lines = of.slice(0, shownRows).flatMap(({ row }) => rowLines(row, color))
     const more = of.length > shownRows ? [`  and ${of.length - shownRows} more; -o json has them all`] : []
-    return [`${paint(color, 'bold', where)}: ${count(of.length, 'difference')}`, ...lines, ...more, ''].join('\n')
+    return [`${paint(color, 'bold', where)}: ${counted(of.length, 'difference')}`, ...lines, ...more, ''].join('\n')
   })
-  return `${blocks.join('\n')}\n${count(rows.length, 'difference')} in all.\n`
+  return `${blocks.join('\n')}\n${counted(rows.length, 'difference')} in all.\n`
 }
 
 function named(nodes: readonly string[]): string {

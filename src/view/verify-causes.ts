@@ -1,7 +1,8 @@
 import type { CauseReport, Check, VerifyReport } from '../model/report.ts'
 import type { Trace } from '../model/trace.ts'
+import { counted } from '../model/words.ts'
 import { paint } from './paint.ts'
-import { count, groups, pairsOf, unique } from './verify-words.ts'
+import { groups, pairsOf, unique } from './verify-words.ts'
 
 /** Of one cause at many places: this many are told in full, and so many more by name. */
 const shownPlaces = 3
@@ -41,13 +42,13 @@ function causeText(cause: CauseReport, byId: ReadonlyMap<string, Check>, color: 
 function explainsText(ids: readonly string[], byId: ReadonlyMap<string, Check>): string {
   const pairs = pairsOf(ids.flatMap((id) => byId.get(id) ?? [])).map(({ pair }) => pair)
   const more = pairs.length > shownPairs ? ` and ${pairs.length - shownPairs} more` : ''
-  return `explains ${count(ids.length, 'failed check')}: ${pairs.slice(0, shownPairs).join(', ')}${more}`
+  return `explains ${counted(ids.length, 'failed check')}: ${pairs.slice(0, shownPairs).join(', ')}${more}`
 }
 
 function moreText(causes: readonly CauseReport[], color: boolean): string {
   const names = causes.slice(0, namedPlaces).map(({ where }) => where)
   const more = causes.length > namedPlaces ? ` and ${causes.length - namedPlaces} more` : ''
-  return `${paint(color, 'red', causes[0]?.code ?? '')} also at ${count(causes.length, 'other place')}: ${names.join(', ')}${more}`
+  return `${paint(color, 'red', causes[0]?.code ?? '')} also at ${counted(causes.length, 'other place')}: ${names.join(', ')}${more}`
 }
 
 /** Where the packets of failed pairs end, one line each. */

@@ -1,3 +1,4 @@
+import { groupBy } from '../model/group.ts'
 import type { Check, Scenario, VerifyReport } from '../model/report.ts'
 
 /** Every scenario with its title, in the order of a report. */
@@ -76,21 +77,8 @@ export function sampledText({ sampled }: VerifyReport): string | undefined {
   return `traffic was tried between ${sampled.pairs} of ${sampled.of} ordered pairs of nodes: a ring, and every pair that the comparison of the nodes makes suspicious; the comparison itself covers them all`
 }
 
-export function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? '' : 's'}`
-}
-
 export function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)]
 }
 
-export function groups<T>(items: readonly T[], key: (item: T) => string): [string, T[]][] {
-  const found = new Map<string, T[]>()
-  for (const item of items) {
-    const name = key(item)
-    const group = found.get(name)
-    if (group) group.push(item)
-    else found.set(name, [item])
-  }
-  return [...found]
-}
+export const groups = <T>(items: readonly T[], key: (item: T) => string): [string, T[]][] => [...groupBy(items, key)]

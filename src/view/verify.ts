@@ -1,11 +1,11 @@
 import type { Check, VerifyReport } from '../model/report.ts'
+import { counted } from '../model/words.ts'
 import { paint } from './paint.ts'
 import { duration } from './table.ts'
 import { causesText, shorten, tracesText } from './verify-causes.ts'
 import { matrixOf } from './verify-matrix.ts'
 import {
   byScenario,
-  count,
   groups,
   notesOf,
   pairsOf,
@@ -85,7 +85,7 @@ function matrix(checks: readonly Check[], color: boolean): string {
     })
     return `  ${from.padEnd(first)}  ${line.join('  ')}`.trimEnd()
   })
-  const left = [more.rows && count(more.rows, 'row'), more.columns && count(more.columns, 'column')].filter(Boolean)
+  const left = [more.rows && counted(more.rows, 'row'), more.columns && counted(more.columns, 'column')].filter(Boolean)
   const rest = left.length > 0 ? [paint(color, 'dim', `  not shown: ${left.join(', ')}`)] : []
   return [paint(color, 'dim', head), ...body, ...rest, ''].join('\n')
 }
@@ -101,7 +101,7 @@ function unexplained(report: VerifyReport, color: boolean): string[] {
     const evidence = unique(of.flatMap((check) => check.evidence ?? [])).map((line) => `  evidence: ${line}`)
     const fix = of.find((check) => check.fix)?.fix
     return [
-      `${paint(color, 'red', code)}  ${count(of.length, 'check')} failed${remark}`,
+      `${paint(color, 'red', code)}  ${counted(of.length, 'check')} failed${remark}`,
       ...shorten(pairs, shownPairs),
       ...shorten(evidence, shownEvidence).map((line) => paint(color, 'dim', line)),
       ...(fix ? [`  fix: ${fix}`] : []),
@@ -117,7 +117,7 @@ function skipped(checks: readonly Check[], color: boolean): string[] {
     (check) => check.evidence ?? 'no reason',
   )
   return byReason.map(
-    ([reason, of]) => `${paint(color, 'yellow', 'unknown')}  ${count(of.length, 'check')} not made: ${reason}\n`,
+    ([reason, of]) => `${paint(color, 'yellow', 'unknown')}  ${counted(of.length, 'check')} not made: ${reason}\n`,
   )
 }
 
@@ -126,7 +126,7 @@ function remarks(report: VerifyReport, color: boolean): string[] {
   const notes = notesOf(report.checks).map(([note, of]) => {
     const [first] = of
     const pair = `${first?.from} -> ${first?.to}`
-    return `note  ${note} (${of.length > 1 ? `${count(of.length, 'check')}, as ${pair}` : pair})`
+    return `note  ${note} (${of.length > 1 ? `${counted(of.length, 'check')}, as ${pair}` : pair})`
   })
   const left = groups(report.skippedCauses ?? [], ({ why }) => why).map(([why, of]) => {
     const names = of.map(({ code }) => code)
@@ -136,7 +136,7 @@ function remarks(report: VerifyReport, color: boolean): string[] {
   const sampled = sampledText(report)
   const unread = unreadOf(report)
   const names = `${unread.slice(0, shownNames).join(', ')}${unread.length > shownNames ? ` and ${unread.length - shownNames} more` : ''}`
-  const unknown = unread.length > 0 ? [`unknown  ${count(unread.length, 'node')} could not be read: ${names}`] : []
+  const unknown = unread.length > 0 ? [`unknown  ${counted(unread.length, 'node')} could not be read: ${names}`] : []
   const all = [...unknown, ...notes, ...(sampled ? [`note  ${sampled}`] : []), ...left]
   return all.length > 0 ? [`${all.map((line) => paint(color, 'dim', line)).join('\n')}\n`] : []
 }
@@ -147,9 +147,9 @@ function summary(report: VerifyReport, color: boolean): string {
   const warnings = (report.causes ?? []).length - errors
   const left = report.causes ? unexplainedOf(report).length : 0
   const why = [
-    errors > 0 && count(errors, 'cause'),
-    left > 0 && `${count(left, 'failure')} unexplained`,
-    warnings > 0 && count(warnings, 'warning'),
+    errors > 0 && counted(errors, 'cause'),
+    left > 0 && `${counted(left, 'failure')} unexplained`,
+    warnings > 0 && counted(warnings, 'warning'),
   ].filter(Boolean)
   if (report.checks.length === 0) {
     const found = why.length > 0 ? why.join(', ') : 'no known cause of trouble'

@@ -1,6 +1,7 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { NodeView, Picture } from '../../model/dump.ts'
-import { counted, onNodes, shown, some } from './tools.ts'
+import { counted } from '../../model/words.ts'
+import { onNodes, shown, some } from './tools.ts'
 
 export const duplicateMachineId: Cause = {
   code: 'DUPLICATE_MACHINE_ID',

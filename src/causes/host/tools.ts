@@ -63,9 +63,6 @@ export function some(list: readonly string[], most = 3): string {
   return rest > 0 ? `${list.slice(0, most).join(', ')} and ${rest} more` : list.join(', ')
 }
 
-/** `1 UDP connection`, `3 UDP connections` */
-export const counted = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`
-
 /** A kernel setting of an interface; the names of some hold dots. */
 export function ofDevice(node: NodeView, device: string, key: string): string | undefined {
   const at = (name: string) => node.sysctls.get(`net.ipv4.conf.${name}.${key}`)

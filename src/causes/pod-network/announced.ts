@@ -1,7 +1,7 @@
 import type { Breaks, Cause, Finding } from '../../model/cause.ts'
 import { contains, networkOf } from '../../model/cidr.ts'
 import type { NodeView, Picture } from '../../model/dump.ts'
-import { groupBy } from '../group.ts'
+import { groupBy } from '../../model/group.ts'
 import { addressesOf, isUp, membersOf, nodeEvidence, type Seen, seenOf, shown, tunnelOf } from './ground.ts'
 
 const announcement = 'metadata.annotations["flannel.alpha.coreos.com/public-ip"]'

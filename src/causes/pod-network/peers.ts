@@ -1,7 +1,7 @@
 import type { Action } from '../../model/action.ts'
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { Picture } from '../../model/dump.ts'
-import { groupBy } from '../group.ts'
+import { groupBy } from '../../model/group.ts'
 import { nodeEvidence, shown } from './ground.ts'
 import { setHost, setNeighbour, setRoute } from './remedy.ts'
 import { listOf } from './running.ts'

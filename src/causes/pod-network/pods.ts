@@ -1,6 +1,6 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import { cidrText, contains, networkOf, sizeOf } from '../../model/cidr.ts'
-import { groupBy } from '../group.ts'
+import { groupBy } from '../../model/group.ts'
 import { isShadowed } from './cni.ts'
 import { envStale } from './flannel.ts'
 import { addressesOf, addressLine, isUp, linkLine, membersOf, seenOf, shown } from './ground.ts'

@@ -1,7 +1,7 @@
 import type { Breaks } from '../../model/cause.ts'
 import type { ApiPod, Link, Picture, PodNet } from '../../model/dump.ts'
+import { groupBy } from '../../model/group.ts'
 import { isProbe } from '../../model/probes.ts'
-import { groupBy } from '../group.ts'
 import type { Seen } from './ground.ts'
 
 /** A pod with a network of its own that runs on a node, as the API server has it and as its namespace looks. */

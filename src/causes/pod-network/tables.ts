@@ -1,6 +1,6 @@
 import { cidrText } from '../../model/cidr.ts'
 import type { Picture, Route } from '../../model/dump.ts'
-import { groupBy } from '../group.ts'
+import { groupBy } from '../../model/group.ts'
 import { wrongAddress } from './announced.ts'
 import { notReady, remade, tunnelBroken } from './flannel.ts'
 import { addressIn, backendOf, differencesOf, type Member, membersOf, type Seen, seenOf, tunnelOf } from './ground.ts'

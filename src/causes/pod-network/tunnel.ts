@@ -1,7 +1,7 @@
 import type { Breaks, Cause, Finding } from '../../model/cause.ts'
 import type { Picture } from '../../model/dump.ts'
+import { groupBy } from '../../model/group.ts'
 import type { Evidence } from '../../model/trouble.ts'
-import { groupBy } from '../group.ts'
 import { linkLine, nodeEvidence, type Seen, seenOf, shown, tunnelOf } from './ground.ts'
 
 const across = (node: string): Breaks => ({ nodes: [node], acrossOnly: true })

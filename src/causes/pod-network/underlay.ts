@@ -1,7 +1,7 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import { contains, networkOf } from '../../model/cidr.ts'
 import type { Picture } from '../../model/dump.ts'
-import { groupBy } from '../group.ts'
+import { groupBy } from '../../model/group.ts'
 import { addressesOf, backendOf, membersOf, nodeEvidence, type Seen, seenOf, shown, tunnelOf } from './ground.ts'
 import { setChecksums } from './remedy.ts'
 

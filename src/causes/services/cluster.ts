@@ -1,6 +1,6 @@
 import type { Cause, Finding } from '../../model/cause.ts'
+import { isProbe } from '../../model/probes.ts'
 import { shown, some } from '../host/tools.ts'
-import { isOfVerify } from './wanted.ts'
 
 const isKubelet = ({ port }: { readonly port: number }): boolean => port === 10250
 
@@ -51,7 +51,7 @@ export const netpolNotEnforced: Cause = {
   find: ({ cluster }) => {
     if (cluster?.configs.provider !== 'flannel') return []
     const policies = cluster.policies
-      .filter((policy) => !isOfVerify(policy))
+      .filter((policy) => !isProbe(policy))
       .map(({ namespace, name }) => `${namespace}/${name}`)
     const enforced = [...cluster.daemonSets, ...cluster.pods].some(({ name }) => enforcers.test(name))
     if (policies.length === 0 || enforced) return []

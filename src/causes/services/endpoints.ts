@@ -1,10 +1,11 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { NodeView, Picture } from '../../model/dump.ts'
+import { isProbe } from '../../model/probes.ts'
 import { knownOf } from '../host/leftovers.ts'
 import { once, onNodes, overServices, rulesRead, shown, shownAt, some } from '../host/tools.ts'
 import { downOn } from './proxy.ts'
 import { type Branch, type ProxyRules, proxyRules } from './rules.ts'
-import { isAlone, isOfVerify, portName, scenariosOf, steadyOn, type Wanted, wantedOf } from './wanted.ts'
+import { isAlone, portName, scenariosOf, steadyOn, type Wanted, wantedOf } from './wanted.ts'
 
 export const kubeRulesStale: Cause = {
   code: 'KUBE_RULES_STALE',
@@ -136,7 +137,7 @@ export const missingOn = once((picture): ReadonlyMap<string, readonly Missing[]>
     [...all].map(([name, rules]) => {
       const node = picture.nodes.get(name)!
       const old = new Set(stale.get(name)?.map(({ wanted }) => wanted.key))
-      const wanted = wantedOf(picture).filter(({ key, service }) => !old.has(key) && !(alone && isOfVerify(service)))
+      const wanted = wantedOf(picture).filter(({ key, service }) => !old.has(key) && !(alone && isProbe(service)))
       return [name, wanted.flatMap((one) => missingOf(one, node, rules, (key) => alone || there.has(key)))]
     }),
   )

@@ -1,6 +1,6 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { ApiPod, Picture } from '../../model/dump.ts'
-import { groupBy } from '../group.ts'
+import { groupBy } from '../../model/group.ts'
 import { once, overServices, shown } from '../host/tools.ts'
 
 export const kubeProxyDown: Cause = {

@@ -1,11 +1,13 @@
 import type { Action } from '../../model/action.ts'
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { ApiPod, ApiService } from '../../model/dump.ts'
+import { groupBy } from '../../model/group.ts'
+import { isProbe } from '../../model/probes.ts'
 import { sh } from '../../model/shell.ts'
-import { groupBy } from '../group.ts'
-import { counted, isV4, onNodes, shown, some, spotsOf } from '../host/tools.ts'
+import { counted } from '../../model/words.ts'
+import { isV4, onNodes, shown, some, spotsOf } from '../host/tools.ts'
 import { serviceKey } from './rules.ts'
-import { isDns, isOfVerify, nameOf, scenariosOf, type Wanted, wantedOf } from './wanted.ts'
+import { isDns, nameOf, scenariosOf, type Wanted, wantedOf } from './wanted.ts'
 
 export const udpConntrackStale: Cause = {
   code: 'UDP_CONNTRACK_STALE',
@@ -27,7 +29,7 @@ export const udpConntrackStale: Cause = {
         const wanted = flow.protocol === 'udp' ? byKey.get(serviceKey(flow.to, 'udp', flow.port)) : undefined
         if (!wanted || flow.replyFrom === flow.to || alive.has(flow.replyFrom)) return []
         // the last verification is over, and its Service is on its way out too
-        if (wanted.endpoints.length === 0 && isOfVerify(wanted.service)) return []
+        if (wanted.endpoints.length === 0 && isProbe(wanted.service)) return []
         const known = wanted.endpoints.some(({ to }) => to.startsWith(`${flow.replyFrom}:`))
         return known ? [] : [{ flow, service: wanted.service }]
       })
@@ -60,7 +62,7 @@ export const serviceNoEndpoints: Cause = {
     const pods = groupBy(cluster.pods, ({ namespace }) => namespace)
     return cluster.services.flatMap((service): Finding[] => {
       if (!service.selector || Object.keys(service.selector).length === 0) return []
-      if (service.type === 'ExternalName' || isDns(service) || isOfVerify(service)) return []
+      if (service.type === 'ExternalName' || isDns(service) || isProbe(service)) return []
       const endpoints = slices.get(nameOf(service))?.flatMap((slice) => slice.endpoints) ?? []
       // those that are leaving still serve until there are others
       if (endpoints.some(({ ready, serving }) => ready || serving)) return []

@@ -1,6 +1,6 @@
 import type { ApiService, NodeView, Picture } from '../../model/dump.ts'
+import { groupBy } from '../../model/group.ts'
 import type { Scenario } from '../../model/report.ts'
-import { groupBy } from '../group.ts'
 import { isV4, once, overServices } from '../host/tools.ts'
 import { serviceKey } from './rules.ts'
 
@@ -77,9 +77,6 @@ export function scenariosOf(services: readonly ApiService[]): Scenario[] {
     return services.some((service) => !isDns(service) && !isApi(service))
   })
 }
-
-/** Those of verify itself come and go while it looks. */
-export const isOfVerify = ({ namespace }: { readonly namespace: string }): boolean => namespace.startsWith('k8snet-')
 
 /** Is this the only node whose rules could be compared? */
 export const isAlone = (picture: Picture): boolean => picture.nodes.size < 2

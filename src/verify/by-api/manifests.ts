@@ -1,8 +1,5 @@
-import { podA, podB, probePort, serviceName } from '../manifests.ts'
+import { label, podA, podB, probePort, serviceName } from '../manifests.ts'
 
-/** The label of the namespace of probe pods; its value is when they were made, in seconds since 1970. */
-export const label = 'k8snet.dev/verify'
-export const prefix = 'k8snet-verify-'
 /** What tells the pods of a node apart: servers behind the Service, clients in pods, clients in the node's own network. */
 export type Kind = 'a' | 'b' | 'host'
 

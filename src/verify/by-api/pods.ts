@@ -1,7 +1,9 @@
 import type { KubeApi, KubeNode, KubePod } from '../../model/kube.ts'
+import { probeNamespace } from '../../model/probes.ts'
 import { Failure } from '../../model/trouble.ts'
+import { label } from '../manifests.ts'
 import type { Fault } from '../trouble.ts'
-import { daemonSet, frame, type Kind, label, listMaps, type PodPrograms, prefix } from './manifests.ts'
+import { daemonSet, frame, type Kind, listMaps, type PodPrograms } from './manifests.ts'
 
 /** A pod that cannot start for any of these reasons is given this long to be wrong about it. */
 const hopelessMs = 10_000
@@ -29,7 +31,7 @@ export async function makeFrame(api: KubeApi, namespace: string, programs: PodPr
   const old = await api.list<KubeNode>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(label)}`)
   const before = now.getTime() / 1000 - leftoverSeconds
   const left = old.filter(
-    ({ metadata }) => metadata.name.startsWith(prefix) && Number(metadata.labels?.[label]) < before,
+    ({ metadata }) => metadata.name.startsWith(probeNamespace) && Number(metadata.labels?.[label]) < before,
   )
   await Promise.all(left.map(({ metadata }) => removeAll(api, metadata.name)))
   const [first, ...rest] = frame(namespace, programs, now)

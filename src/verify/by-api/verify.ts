@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Inventory } from '../../model/inventory.ts'
 import type { KubeApi, KubePod } from '../../model/kube.ts'
+import { probeNamespace } from '../../model/probes.ts'
 import type { VerifyReport } from '../../model/report.ts'
 import { exits, Failure } from '../../model/trouble.ts'
 import { addressChecks } from '../addresses.ts'
@@ -14,7 +15,7 @@ import type { Fault } from '../trouble.ts'
 import { networkOf, type Row, rowOf } from './answers.ts'
 import { kernelUnseen, kubeletChecks, namespaceChecks, probeChecks, withoutLevel } from './checks.ts'
 import { listsOf, resultsOf } from './lists.ts'
-import { type PodPrograms, prefix, shownName } from './manifests.ts'
+import { type PodPrograms, shownName } from './manifests.ts'
 import { makeFrame, removeAll, type Started, startPods } from './pods.ts'
 import { podState, stateOf } from './state.ts'
 
@@ -45,7 +46,7 @@ const atOnce = 50
  */
 export async function verifyByApi(api: KubeApi, inventory: Inventory, options: ByApiOptions): Promise<VerifyReport> {
   const began = performance.now()
-  const namespace = `${prefix}${randomBytes(4).toString('hex')}`
+  const namespace = `${probeNamespace}${randomBytes(4).toString('hex')}`
   const { signal, only, level = 'quick' } = options
   const pairs = choosePairs(inventory.hosts.map(({ name }) => name))
   try {

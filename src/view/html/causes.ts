@@ -1,5 +1,6 @@
 import type { CauseReport, Check, VerifyReport } from '../../model/report.ts'
-import { count, groups, pairsOf, unexplainedOf, unique } from '../verify-words.ts'
+import { counted } from '../../model/words.ts'
+import { groups, pairsOf, unexplainedOf, unique } from '../verify-words.ts'
 import { type Markup, markup } from './markup.ts'
 
 /** Of one cause at many places, this many are told in full. */
@@ -32,7 +33,7 @@ function causeCard(cause: CauseReport, byId: ReadonlyMap<string, Check>): Markup
 ${
   explains.length > 0 &&
   pairList(
-    `Explains ${count(explains.length, 'failed check')}`,
+    `Explains ${counted(explains.length, 'failed check')}`,
     explains.flatMap((id) => byId.get(id) ?? []),
   )
 }
@@ -43,7 +44,7 @@ ${
 function more(causes: readonly CauseReport[]): Markup | undefined {
   const [first] = causes
   if (!first) return undefined
-  return markup`<details class="card ${first.level}"><summary><code class="code">${first.code}</code> also at ${count(causes.length, 'other place')}</summary>
+  return markup`<details class="card ${first.level}"><summary><code class="code">${first.code}</code> also at ${counted(causes.length, 'other place')}</summary>
 <ul class="notes">${causes.map(({ where, message }) => markup`<li><b>${where}</b> ${message}</li>`)}</ul></details>
 `
 }
@@ -51,14 +52,14 @@ function more(causes: readonly CauseReport[]): Markup | undefined {
 function unexplainedCard(checks: readonly Check[], looked: boolean): Markup {
   return markup`<article class="card unexplained">
 <p class="tags"><code class="code">? UNEXPLAINED</code></p>
-<h3>${count(checks.length, 'check')} failed${looked ? ' for which no known cause was found' : ''}</h3>
+<h3>${counted(checks.length, 'check')} failed${looked ? ' for which no known cause was found' : ''}</h3>
 ${groups(checks, ({ code }) => code ?? 'PROBE_FAILED').map(([code, of]) => {
   const evidence = unique(of.flatMap(({ evidence }) => evidence ?? []))
   const fix = of.find(({ fix }) => fix)?.fix
   return markup`<h4><code>${code}</code></h4>
 <dl class="evidence"><div>${evidence.slice(0, shownEvidence).map((line) => markup`<dd><code>${line}</code></dd>`)}</div></dl>
 ${fix && markup`<div class="fix"><h4>What to try</h4><p>${fix}</p></div>`}
-${pairList(count(of.length, 'failed check'), of)}`
+${pairList(counted(of.length, 'failed check'), of)}`
 })}</article>
 `
 }

@@ -1,6 +1,7 @@
 import type { VerifyReport } from '../../model/report.ts'
+import { counted } from '../../model/words.ts'
 import { duration } from '../table.ts'
-import { count, notesOf, sampledText, tally } from '../verify-words.ts'
+import { notesOf, sampledText, tally } from '../verify-words.ts'
 import { causesSection } from './causes.ts'
 import { type Markup, markup } from './markup.ts'
 import { pathsSection } from './paths.ts'
@@ -88,11 +89,11 @@ function notesSection(report: VerifyReport): Markup | undefined {
   if (!sampled && notes.length + skippedCauses.length === 0) return undefined
   return markup`<ul class="notes">
 ${sampled && markup`<li>Sampled: ${sampled}.</li>`}
-${notes.map(([note, checks]) => markup`<li>${note} <span class="muted">${count(checks.length, 'check')}, first ${checks[0]?.from} → ${checks[0]?.to}</span></li>`)}
+${notes.map(([note, checks]) => markup`<li>${note} <span class="muted">${counted(checks.length, 'check')}, first ${checks[0]?.from} → ${checks[0]?.to}</span></li>`)}
 </ul>
 ${
   skippedCauses.length > 0 &&
-  markup`<details><summary>${count(skippedCauses.length, 'cause')} not looked for</summary>
+  markup`<details><summary>${counted(skippedCauses.length, 'cause')} not looked for</summary>
 <ul class="notes">${skippedCauses.map(({ code, why }) => markup`<li><code>${code}</code> ${why}</li>`)}</ul></details>`
 }`
 }

@@ -1,6 +1,7 @@
 import type { Check, VerifyReport } from '../../model/report.ts'
+import { counted } from '../../model/words.ts'
 import { type Matrix, matrixOf } from '../verify-matrix.ts'
-import { byScenario, count, sampledText, tally, titles } from '../verify-words.ts'
+import { byScenario, sampledText, tally, titles } from '../verify-words.ts'
 import { type Markup, markup } from './markup.ts'
 
 /** Larger matrices show the rows and columns that are not all well. */
@@ -32,7 +33,7 @@ ${checkList(checks)}
 }
 
 function matrixTable(title: string, { rows, columns, more, cell }: Matrix): Markup {
-  const left = [more.rows && count(more.rows, 'row'), more.columns && count(more.columns, 'column')].filter(Boolean)
+  const left = [more.rows && counted(more.rows, 'row'), more.columns && counted(more.columns, 'column')].filter(Boolean)
   const note = left.length > 0 && markup`<p class="muted">Not drawn, for they are many: ${left.join(' and ')}.</p>`
   if (rows.length === 0) return markup`${note}`
   const turned = columns.length > plainColumns
@@ -54,7 +55,7 @@ function cellOf(cell: ReturnType<Matrix['cell']>): Markup {
 
 function checkList(checks: readonly Check[]): Markup {
   const sorted = [...checks].sort((a, b) => order[a.outcome] - order[b.outcome]).slice(0, shownChecks)
-  return markup`<details class="checks"><summary>${count(checks.length, 'check')} one by one</summary><ul>${sorted.map(
+  return markup`<details class="checks"><summary>${counted(checks.length, 'check')} one by one</summary><ul>${sorted.map(
     ({ from, to, protocol, outcome, ms, code, evidence, note }) =>
       markup`<li class="${outcome}"><span class="sign">${sign[outcome]}</span><span class="vh">${word[outcome]}</span> <b>${from} → ${to}</b> ${protocol} <span class="muted">${ms} ms</span>${code && markup` <code>${code}</code>`}${evidence && markup`<br><code class="line">${evidence}</code>`}${note && markup`<br><span class="muted">${note}</span>`}</li>
 `,

@@ -1,6 +1,7 @@
 import type { Code } from '../../model/codes.ts'
 import type { CauseReport, Topology, VerifyReport } from '../../model/report.ts'
-import { count, groups, unique } from '../verify-words.ts'
+import { counted } from '../../model/words.ts'
+import { groups, unique } from '../verify-words.ts'
 import { type Drawn, detail, detailed, type Link, type Node, ring, type State } from './drawing.ts'
 import { type Markup, markup } from './markup.ts'
 
@@ -64,8 +65,8 @@ function labelOf({ causes = [] }: VerifyReport, { nodes, links }: Topology): str
   const broken = links.filter(({ failed }) => failed > 0).length
   const where = causes.filter(({ level }) => level === 'error').map(({ code, where }) => `${code} at ${where}`)
   return [
-    `${count(nodes.length, 'node')} with their pods, bridges and tunnels`,
-    `${count(broken, 'broken link')} of ${links.length}`,
+    `${counted(nodes.length, 'node')} with their pods, bridges and tunnels`,
+    `${counted(broken, 'broken link')} of ${links.length}`,
     ...where.slice(0, 5),
   ].join('; ')
 }
@@ -73,9 +74,9 @@ function labelOf({ causes = [] }: VerifyReport, { nodes, links }: Topology): str
 function linkList(links: readonly Link[]): Markup {
   const broken = links.filter(({ failed }) => failed > 0).sort((a, b) => b.failed - a.failed)
   if (broken.length === 0)
-    return markup`<p class="muted">${links.length > 0 && `✓ All ${count(links.length, 'link')} between nodes carry what was sent over them.`}</p>`
-  return markup`<p>${broken.length} of ${count(links.length, 'link')} between nodes ${broken.length === 1 ? 'is' : 'are'} broken:</p>
-<ul class="pairs">${broken.slice(0, listedLinks).map(({ from, to, failed, checks }) => markup`<li><span class="sign failed">✗</span> <b>${from} – ${to}</b> <span class="muted">${failed} of ${count(checks, 'check')} failed</span></li>`)}${
+    return markup`<p class="muted">${links.length > 0 && `✓ All ${counted(links.length, 'link')} between nodes carry what was sent over them.`}</p>`
+  return markup`<p>${broken.length} of ${counted(links.length, 'link')} between nodes ${broken.length === 1 ? 'is' : 'are'} broken:</p>
+<ul class="pairs">${broken.slice(0, listedLinks).map(({ from, to, failed, checks }) => markup`<li><span class="sign failed">✗</span> <b>${from} – ${to}</b> <span class="muted">${failed} of ${counted(checks, 'check')} failed</span></li>`)}${
     broken.length > listedLinks && markup`<li class="muted">and ${broken.length - listedLinks} more</li>`
   }</ul>`
 }
@@ -102,7 +103,7 @@ function nodeTable(
     return markup`<tr><th scope="row">${sign[state]} ${name}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>
 `
   })
-  return markup`<details><summary>All ${count(nodes.length, 'node')} as a table</summary>
+  return markup`<details><summary>All ${counted(nodes.length, 'node')} as a table</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="Nodes"><table class="matrix"><thead><tr>${heads.map((head) => markup`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>${nodes.length > listed && markup`<p class="muted">and ${nodes.length - listed} more without trouble of their own</p>`}</details>`
 }

@@ -1,5 +1,6 @@
 import type { VerifyReport } from '../../model/report.ts'
-import { count, tally, unexplainedOf, unreadOf } from '../verify-words.ts'
+import { counted } from '../../model/words.ts'
+import { tally, unexplainedOf, unreadOf } from '../verify-words.ts'
 
 /** The whole report in a few words. Without a packet sent, as with a saved dump, nobody can say that a network works. */
 export function verdict({ ok, checks }: VerifyReport): string {
@@ -16,9 +17,9 @@ export function leadText(report: VerifyReport): string {
   return [
     resultText(report),
     causesText(report),
-    skipped > 0 && `${count(skipped, 'check')} could not be made.`,
-    warnings > 0 && `There ${be(warnings)} ${count(warnings, 'warning')}.`,
-    unread > 0 && `${count(unread, 'node')} could not be read: nothing is known of ${unread === 1 ? 'it' : 'them'}.`,
+    skipped > 0 && `${counted(skipped, 'check')} could not be made.`,
+    warnings > 0 && `There ${be(warnings)} ${counted(warnings, 'warning')}.`,
+    unread > 0 && `${counted(unread, 'node')} could not be read: nothing is known of ${unread === 1 ? 'it' : 'them'}.`,
   ]
     .filter(Boolean)
     .join(' ')
@@ -27,7 +28,7 @@ export function leadText(report: VerifyReport): string {
 function resultText({ checks }: VerifyReport): string {
   const { passed, failed, skipped } = tally(checks)
   if (checks.length === 0) return 'No packet was sent: this is what the nodes say of themselves.'
-  if (failed > 0) return `${failed} of ${count(checks.length, 'check')} failed.`
+  if (failed > 0) return `${failed} of ${counted(checks.length, 'check')} failed.`
   return `All ${skipped > 0 ? `${passed} other` : passed} checks passed.`
 }
 
@@ -36,14 +37,15 @@ function causesText(report: VerifyReport): string {
   if (!causes) return ''
   const errors = causes.filter(({ level }) => level === 'error').length
   const { failed } = tally(checks)
-  if (failed === 0 && errors > 0) return `${count(errors, 'cause')} of trouble ${errors === 1 ? 'was' : 'were'} found.`
+  if (failed === 0 && errors > 0)
+    return `${counted(errors, 'cause')} of trouble ${errors === 1 ? 'was' : 'were'} found.`
   if (failed === 0) return checks.length === 0 ? 'No known cause of trouble was found.' : ''
   const explaining = causes.filter(({ explains }) => explains.length > 0).length
   if (explaining === 0) return 'No known cause explains them.'
   const left = unexplainedOf(report).length
   const some =
     left === 0 ? 'all of them' : `${failed - left} of them, ${left} ${left === 1 ? 'has' : 'have'} no known cause`
-  return `${count(explaining, 'cause')} ${explaining === 1 ? 'explains' : 'explain'} ${some}.`
+  return `${counted(explaining, 'cause')} ${explaining === 1 ? 'explains' : 'explain'} ${some}.`
 }
 
 const be = (number: number): string => (number === 1 ? 'is' : 'are')
