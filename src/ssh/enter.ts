@@ -4,6 +4,7 @@ import type { Door } from '../model/inventory.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
 import { onAbort } from './abort.ts'
 import { connectTrouble, interrupted, type Progress, type SshError } from './fault.ts'
+import { inOnePiece } from './greeting.ts'
 import { algorithmsFor, judge, type Trust } from './hostkey.ts'
 import { typeOf } from './known-hosts.ts'
 import type { Login } from './login.ts'
@@ -144,7 +145,7 @@ function tryOnce(door: Door, entry: Entry, offer: ssh2.ServerHostKeyAlgorithm[])
       if (given.signal.aborted) return void dialled.destroy()
       progress = 'handshake'
       client.connect({
-        sock: dialled,
+        sock: inOnePiece(dialled),
         username: door.user,
         authHandler: login.next,
         readyTimeout: 0,

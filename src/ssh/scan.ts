@@ -6,6 +6,7 @@ import { type ConnectOptions, sharedBy } from './connect.ts'
 import { addressOf } from './dial.ts'
 import { kex } from './enter.ts'
 import { connectTrouble, type Progress, type SshError } from './fault.ts'
+import { inOnePiece } from './greeting.ts'
 import { algorithmsFor, fingerprint, judge, pinOf, type Trust, trustOf } from './hostkey.ts'
 import { typeOf } from './known-hosts.ts'
 
@@ -147,7 +148,7 @@ function show(
         over.signal.addEventListener('abort', () => sock.destroy())
         progress = 'handshake'
         client.connect({
-          sock,
+          sock: inOnePiece(sock),
           username: door.user,
           authHandler: [],
           readyTimeout: 0,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFailed } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { k8snet, run } from '../helpers/cli.ts'
 import { fault } from '../helpers/fault.ts'
@@ -73,6 +73,7 @@ async function up({ file = inventory, args = ['--only', 'w2'], when, act }: Want
     setTimeout(() => act?.(child), 400)
   })
   const code = await new Promise((resolve) => child.on('close', resolve))
+  onTestFailed(() => console.error(out, err))
   if (when && !acted) return `exit ${code}, but the moment ${when.source} never came: ${err.slice(-500)}`
   return [`exit ${code}`, ...troubles(out)].join(', ')
 }

@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
+import { setImmediate as tick } from 'node:timers/promises'
 
 /** A TCP proxy that misbehaves as it is told, between a client and a port of loopback. */
 export interface TcpProxy {
@@ -29,6 +30,16 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   let [received, cutAt, delayMs, stalled] = [0, Number.POSITIVE_INFINITY, 0, false]
   let [slow, nth, connections] = [false, 0, 0]
 
+  /** Each byte is on its way before the next one is written. */
+  const trickle = async (from: Socket, to: Socket, chunk: Uint8Array) => {
+    from.pause()
+    for (const byte of chunk) {
+      to.write(Uint8Array.of(byte))
+      await tick()
+    }
+    from.resume()
+  }
+
   const dead = new Set<Socket>()
   const pass = (from: Socket, to: Socket, counts: boolean) => {
     const silent = () => stalled || dead.has(from)
@@ -40,10 +51,8 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       if (over) cutAt = Number.POSITIVE_INFINITY
       const forward = () => {
         if (silent()) return
-        const parts: Iterable<Uint8Array> = slow ? [...chunk].map((byte: number) => Uint8Array.of(byte)) : [chunk]
-        let room = true
-        for (const part of parts) room = to.write(part)
-        if (!room) {
+        if (slow) return void trickle(from, to, chunk)
+        if (!to.write(chunk)) {
           from.pause()
           to.once('drain', () => from.resume())
         }

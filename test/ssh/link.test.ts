@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connect, connectAll } from '../../src/ssh/connect.ts'
+import { scanAll } from '../../src/ssh/scan.ts'
 import { startProxy, type TcpProxy } from '../helpers/proxy.ts'
 import { type Sshd, startSshd } from '../helpers/sshd.ts'
 
@@ -75,6 +76,15 @@ describe('a link', () => {
       troubles: [{ code: 'TIMEOUT', message: expect.stringContaining('a channel to open') }],
     })
     it.close()
+  })
+
+  test('that passes one byte at a time carries a login, a look and a scan', async () => {
+    proxy.slow()
+    const host = sshd.host({ port: proxy.port })
+    const it = await connect(host)
+    expect((await it.look('echo there')).out).toBe('there\n')
+    it.close()
+    expect(await scanAll([host])).toMatchObject([{ state: 'pinned' }])
   })
 
   test('that is quiet but alive stays', async () => {
