@@ -35,7 +35,7 @@ const rooms: Record<string, { rooms: string[]; packages: string[] }> = {
   record: { rooms: ['model'], packages: ['node:fs/promises', 'node:path'] },
   collect: { rooms: ['model'], packages: ['node:zlib'] },
   view: { rooms: ['model'], packages: ['listr2', 'node:util'] },
-  kube: { rooms: ['model'], packages: ['yaml', 'node:fs', 'node:path', 'node:http', 'node:https'] },
+  kube: { rooms: ['model', 'read'], packages: ['yaml', 'node:fs', 'node:path', 'node:http', 'node:https'] },
   lab: { rooms: ['model'], packages: ['zx', 'yaml', '*node'] },
   commands: { rooms: ['*'], packages: ['commander', '*node'] },
 }

@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { leaderOf } from '../model/inventory.ts'
 import { exits, Failure } from '../model/trouble.ts'
 import type { CommandIo } from './io.ts'
 import { type CommonOptions, inventoryCommand } from './options.ts'
+import { saveFile } from './save-file.ts'
 import { open, withHosts } from './session.ts'
 
 /** `k8snet kubeconfig`: the admin's kubeconfig, from the control plane. */
@@ -26,7 +26,7 @@ export function kubeconfigCommand(io: CommandIo): Command {
           fix: `k8snet up ${file}`,
         })
       }
-      if (options.out) await writeFile(resolve(io.cwd, options.out), reply.out, { mode: 0o600 })
+      if (options.out) await saveFile(resolve(io.cwd, options.out), reply.out, 'the kubeconfig')
       if (options.output === 'json')
         io.out(`${JSON.stringify(options.out ? { file: options.out } : { kubeconfig: reply.out }, null, 2)}\n`)
       else io.out(options.out ? `saved in ${options.out}\n` : reply.out)

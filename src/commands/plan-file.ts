@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Host } from '../model/inventory.ts'
 import type { HostStage, Plan } from '../model/plan.ts'
@@ -10,6 +9,7 @@ import { makePlan } from '../plan/make.ts'
 import { originOf, planText, readPlanText, type SavedPlan, savedPlan } from '../plan/saved.ts'
 import { steps } from '../steps/index.ts'
 import type { CommandIo } from './io.ts'
+import { saveFile } from './save-file.ts'
 import type { Prepared } from './session.ts'
 import { versionOfK8snet } from './version.ts'
 
@@ -21,20 +21,8 @@ export interface Pictured {
 
 /** Saves a plan, whole or not at all, readable by its owner alone. Failure (exit 2) FILE_UNWRITABLE. */
 export async function savePlan(io: CommandIo, file: string, prepared: Prepared, pictured: Pictured): Promise<void> {
-  const path = resolve(io.cwd, file)
-  const fresh = `${path}.${randomBytes(4).toString('hex')}`
   const text = planText(savedPlan({ ...prepared, ...pictured, steps }, await versionOfK8snet(), new Date()))
-  try {
-    const there = await stat(path).catch(() => undefined)
-    if (there && !there.isFile()) throw new Error('it is there already, and is no file')
-    await writeFile(fresh, text, { mode: 0o600, flag: 'wx', flush: true })
-    await rename(fresh, path)
-  } catch (cause) {
-    await rm(fresh, { force: true }).catch(() => undefined)
-    const message = `the plan could not be saved: ${(cause as Error).message}`
-    const fix = 'name a file in a directory that you may write to'
-    throw new Failure(exits.badInput, { code: 'FILE_UNWRITABLE', message, where: path, fix }, { cause })
-  }
+  await saveFile(resolve(io.cwd, file), text, 'the plan')
 }
 
 /** Reads a plan file. Failure (exit 2): FILE_NOT_FOUND, PLAN_INVALID; USAGE where `only` names other hosts than the plan is for. */

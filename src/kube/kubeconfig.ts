@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Secret } from '../model/secret.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
+import { textOf } from '../read/file.ts'
 import { credentials } from './credentials.ts'
 import { type Place, readPlaces } from './places.ts'
 
@@ -26,10 +26,10 @@ export interface KubeAccess {
 /**
  * Reads a context of a kubeconfig: the one that is named, or the current one. Certificates, keys and tokens may stand in it or in
  * files, whose paths are relative to it.
- * @throws Failure (exit 2) FILE_NOT_FOUND, YAML_SYNTAX, KUBECONFIG_INVALID, with every fault at once and its file:line:column
+ * @throws Failure (exit 2) FILE_NOT_FOUND, FILE_EMPTY, YAML_SYNTAX, KUBECONFIG_INVALID, with every fault at once and its file:line:column
  */
 export function readKubeconfig(file: string, wanted?: string): KubeAccess {
-  const root = readPlaces(file, contentOf(file))
+  const root = readPlaces(file, textOf(file, 'the kubeconfig'))
   const troubles: Trouble[] = []
   const refuse = (place: Place, message: string, fix: string) =>
     void troubles.push({ code: 'KUBECONFIG_INVALID', message, where: place.where, fix })
@@ -92,18 +92,4 @@ function namesIn(root: Place, kind: string): string {
     .items()
     .flatMap((item) => item.get('name').text() ?? [])
   return names.join(', ') || 'none, the file has none'
-}
-
-function contentOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Failure(exits.badInput, {
-      code: 'FILE_NOT_FOUND',
-      message: 'the kubeconfig does not exist or cannot be read',
-      where: file,
-      evidence: [{ source: file, line: (error as Error).message }],
-      fix: 'correct the path of the kubeconfig',
-    })
-  }
 }

@@ -1,5 +1,4 @@
-import { isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml'
-import { exits, Failure, type Trouble } from '../model/trouble.ts'
+import { readYaml, type Yaml } from '../read/places.ts'
 
 /** A value of a YAML file together with where it stands. What is not there has the place of the nearest thing around it. */
 export interface Place {
@@ -12,34 +11,25 @@ export interface Place {
   text(): string | undefined
 }
 
-/** Reads a YAML document. Failure (exit 2) YAML_SYNTAX with every fault. */
+/** Reads a YAML document. Failure (exit 2) YAML_SYNTAX with every fault, FILE_EMPTY. */
 export function readPlaces(file: string, content: string): Place {
-  const counter = new LineCounter()
-  const doc = parseDocument(content, { lineCounter: counter, prettyErrors: false })
-  const at = (offset: number) => {
-    const { line, col } = counter.linePos(offset)
-    return `${file}:${line}:${col}`
+  const yaml = readYaml(file, content)
+  return placeOf(yaml, [], yaml.value)
+}
+
+function placeOf(yaml: Yaml, path: readonly PropertyKey[], value: unknown): Place {
+  const inside = (key: string | number) =>
+    placeOf(
+      yaml,
+      [...path, key],
+      Object(value) === value ? (value as Record<string | number, unknown>)[key] : undefined,
+    )
+  return {
+    where: yaml.at(path),
+    get: inside,
+    items: () => (Array.isArray(value) ? value.map((_, i) => inside(i)) : []),
+    value: () => value,
+    text: () =>
+      value === undefined || value === null || value === '' || Object(value) === value ? undefined : String(value),
   }
-  const faults = doc.errors.map(
-    (error): Trouble => ({ code: 'YAML_SYNTAX', message: `not YAML: ${error.message}`, where: at(error.pos[0]) }),
-  )
-  if (faults.length > 0) throw new Failure(exits.badInput, faults)
-  const place = (node: Node | undefined, near: string, key?: Node): Place => {
-    const start = (key ?? node)?.range?.[0]
-    const where = start === undefined ? near : at(start)
-    return {
-      where,
-      get: (name) => {
-        const pair = isMap(node)
-          ? (node.items as Pair[]).findLast((it) => isScalar(it.key) && it.key.value === name)
-          : undefined
-        const value = isNode(pair?.value) ? pair.value : undefined
-        return place(value, where, isNode(pair?.key) ? pair.key : undefined)
-      },
-      items: () => (isSeq(node) ? node.items.flatMap((it) => (isNode(it) ? [place(it, where)] : [])) : []),
-      value: () => (isScalar(node) ? node.value : node?.toJS(doc)),
-      text: () => (isScalar(node) && node.value !== null && node.value !== '' ? String(node.value) : undefined),
-    }
-  }
-  return place(doc.contents ?? undefined, file)
 }

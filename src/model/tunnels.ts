@@ -1,4 +1,4 @@
-import type { NodeView, Picture, Route } from './dump.ts'
+import type { NodeView, Picture } from './dump.ts'
 
 /**
  * What flannel's nodes tell each other of their tunnels (vxlan), and where a node's own tables say something else. The tables of
@@ -171,23 +171,4 @@ function deviationsIn(picture: Picture, node: string, table: Table, device: stri
       !own.has(key) && lines.some((line) => line.endsWith(` dev ${device} onlink`) || table !== 'routes'),
   )
   return [...wrong, ...left.map(([, lines]) => ({ node, table, found: lines }))]
-}
-
-/**
- * The routes of a node without those that lead to its peers through their tunnels: few, however many peers there are. Enough for
- * whatever is no address of another node's pods.
- */
-export function otherRoutes(picture: Picture, view: NodeView): readonly Route[] {
-  const peers = vtepsOf(picture)
-  return view.routes.filter(({ via, to }) => via === undefined || peers.get(via) !== to)
-}
-
-const vteps = new WeakMap<Picture, ReadonlyMap<string, string>>()
-
-function vtepsOf(picture: Picture): ReadonlyMap<string, string> {
-  const before = vteps.get(picture)
-  if (before) return before
-  const all = new Map(peersOf(picture).map(({ vtepIP, podCIDR }) => [vtepIP, podCIDR]))
-  vteps.set(picture, all)
-  return all
 }

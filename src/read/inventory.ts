@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { isIp } from '../model/cidr.ts'
 import type { Door, Host, Inventory } from '../model/inventory.ts'
@@ -6,6 +6,7 @@ import { parseJump } from '../model/jump.ts'
 import { Secret } from '../model/secret.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
 import { faultsAcross } from './across.ts'
+import { textOf } from './file.ts'
 import { troublesOf } from './issues.ts'
 import { readYaml, type Yaml } from './places.ts'
 import { reach, inventory as schema, type Written } from './schema.ts'
@@ -22,7 +23,7 @@ export interface Defaults {
  * @param text the content, where it is at hand already
  */
 export function readInventory(file: string, text: string | undefined, defaults: Defaults): Inventory {
-  const yaml = readYaml(file, text ?? contentOf(file))
+  const yaml = readYaml(file, text ?? textOf(file, 'the inventory'))
   const parsed = schema.safeParse(versionAsWritten(yaml))
   const faults = [
     ...twice(yaml),
@@ -178,20 +179,6 @@ function twice(yaml: Yaml): Trouble[] {
       fix: isHost ? 'name one of them otherwise' : 'leave one of them out',
     }
   })
-}
-
-function contentOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Failure(exits.badInput, {
-      code: 'FILE_NOT_FOUND',
-      message: 'the inventory does not exist or cannot be read',
-      where: file,
-      evidence: [{ source: file, line: (error as Error).message }],
-      fix: 'correct the path of the inventory',
-    })
-  }
 }
 
 function readable(path: string): boolean {

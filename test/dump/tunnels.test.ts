@@ -3,7 +3,7 @@ import { synthetic } from '../../bench/synthetic.mjs'
 import { causes } from '../../src/causes/index.ts'
 import { pictureOf } from '../../src/dump/picture.ts'
 import type { ClusterDump } from '../../src/model/dump.ts'
-import { deviationsOf, linesOf, otherRoutes, peersOf } from '../../src/model/tunnels.ts'
+import { deviationsOf, linesOf, peersOf } from '../../src/model/tunnels.ts'
 import { addLine, dropLines, editCluster, healthy, nodeOf, type OpenDump, replace } from './healthy.ts'
 
 const five = (): OpenDump => JSON.parse(JSON.stringify(synthetic(5)))
@@ -106,14 +106,6 @@ describe('a table that differs from what is announced', () => {
     for (const part of ['routes', 'fdb', 'neighbours']) delete nodeOf(dump, 'w-0002').parts[part]
     expect(deviations(dump)).toEqual([])
   })
-})
-
-it('leaves out the routes to peers, and no other', () => {
-  const picture = pictureOf(synthetic(300))
-  const view = picture.nodes.get('w-0007')!
-  const others = otherRoutes(picture, view)
-  expect(view.routes.length - others.length).toBe(299)
-  expect(others.map(({ to }) => to)).toEqual(expect.arrayContaining(['0.0.0.0/0', '10.128.7.0/24']))
 })
 
 it('finds the lines of one device and not of one whose name begins alike', () => {
