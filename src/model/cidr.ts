@@ -38,6 +38,19 @@ export function networkOf(text: string): Cidr | null {
   return { family: address.family, first: (address.value >> host) << host, prefix }
 }
 
+const kept = new Map<string, Cidr | null>()
+
+/** A CIDR, also with host bits, or a single address, as a network. Read once: the same few stand in thousands of rules and routes. */
+export function cidrOf(text: string): Cidr | null {
+  let cidr = kept.get(text)
+  if (cidr === undefined) {
+    cidr = networkOf(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
+    if (kept.size > 100_000) kept.clear()
+    kept.set(text, cidr)
+  }
+  return cidr
+}
+
 /** `10.244.0.0/16` */
 export function cidrText(cidr: Cidr): string {
   return `${textOf(cidr.family, cidr.first)}/${cidr.prefix}`

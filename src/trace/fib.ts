@@ -1,4 +1,4 @@
-import { contains, networkOf } from '../model/cidr.ts'
+import { cidrOf, contains } from '../model/cidr.ts'
 import type { Link, NetView, PolicyRule, Route } from '../model/dump.ts'
 
 /** A network namespace that can look up routes; that of a pod has only the usual rules. */
@@ -35,7 +35,7 @@ function best(routes: readonly Route[], table: string, ip: string): Route | unde
   let length = -1
   for (const route of routes) {
     if (route.table !== table || route.flags.includes('dead')) continue
-    const to = cidr(route.to)
+    const to = cidrOf(route.to)
     if (!to || to.prefix < length || !contains(to, ip)) continue
     if (to.prefix === length && found && found.metric <= route.metric) continue
     found = route
@@ -44,22 +44,9 @@ function best(routes: readonly Route[], table: string, ip: string): Route | unde
   return found
 }
 
-const cidrs = new Map<string, ReturnType<typeof networkOf>>()
-
-/** A network by its text, kept: a trace asks for the same few again and again. */
-export function cidr(text: string): ReturnType<typeof networkOf> {
-  let found = cidrs.get(text)
-  if (found === undefined) {
-    found = networkOf(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
-    if (cidrs.size > 20_000) cidrs.clear()
-    cidrs.set(text, found)
-  }
-  return found
-}
-
 /** Is the address in the network, which may also be a single address? */
 export function within(network: string, ip: string): boolean {
-  const parsed = cidr(network)
+  const parsed = cidrOf(network)
   return parsed !== null && contains(parsed, ip)
 }
 

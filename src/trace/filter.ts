@@ -1,9 +1,9 @@
+import { chainsAt } from '../model/chains.ts'
 import type { Code } from '../model/codes.ts'
-import type { NodeView } from '../model/dump.ts'
-import type { Chain, Hook, Netfilter } from '../model/netfilter.ts'
+import type { Chain, Hook } from '../model/netfilter.ts'
 import type { Sign } from '../model/trace.ts'
 import type { Spot } from './match.ts'
-import { type ChainIndex, indexOf, type Step, type Walked, walk } from './walk.ts'
+import { type Step, type Walked, walk } from './walk.ts'
 
 /** What all base chains of a hook together did with a packet. */
 export interface Passed {
@@ -21,34 +21,17 @@ export interface Passed {
   readonly signs: readonly Sign[]
 }
 
-const indexes = new WeakMap<Netfilter, { index: ChainIndex; hooks: Map<Hook, Chain[]> }>()
-
-function chainsOf({ netfilter }: NodeView): { index: ChainIndex; hooks: Map<Hook, Chain[]> } {
-  let found = indexes.get(netfilter)
-  if (!found) {
-    const hooks = new Map<Hook, Chain[]>()
-    for (const chain of netfilter.chains)
-      if (chain.hook && (chain.family === 'ip' || chain.family === 'inet'))
-        hooks.set(chain.hook, [...(hooks.get(chain.hook) ?? []), chain])
-    for (const list of hooks.values()) list.sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))
-    found = { index: indexOf(netfilter.chains), hooks }
-    indexes.set(netfilter, found)
-  }
-  return found
-}
-
 /** Asks all base chains of a hook in the order of their priority. nat chains are asked only where `translate` is set. */
 export function pass(hook: Hook, spot: Spot, translate: boolean): Passed {
-  const { index, hooks } = chainsOf(spot.view)
   const texts: string[] = []
   const commands: string[] = []
   const unsure: string[] = []
   const signs: Sign[] = []
   let nat: Walked | undefined
   let accepted = false
-  for (const chain of hooks.get(hook) ?? []) {
+  for (const chain of chainsAt(spot.view.netfilter, hook)) {
     if (chain.type === 'nat' && (!translate || nat)) continue
-    const walked = walk(chain, index, spot)
+    const walked = walk(chain, spot)
     if (walked.path.length > 0 || chain.policy === 'drop') {
       texts.push(`${labelOf(chain)}: ${decisionText(walked)}`)
       commands.push(commandOf(walked.rule ? walked.path.at(-1)!.chain : chain))

@@ -1,5 +1,7 @@
+import { chainNamed } from '../model/chains.ts'
 import type { Chain, Rule, Verdict } from '../model/netfilter.ts'
-import { isKey, keysOf, matches, type Spot } from './match.ts'
+import { marked } from '../model/passing.ts'
+import { elementAt, matches, type Spot } from './match.ts'
 
 /** A rule that matched; `depth` says by how many jumps it was reached. */
 export interface Step {
@@ -24,27 +26,18 @@ export interface Walked {
   readonly unsure: readonly Rule[]
 }
 
-/** The chains of a ruleset by backend, family, table and name. */
-export type ChainIndex = ReadonlyMap<string, Chain>
-
-export function indexOf(chains: readonly Chain[]): ChainIndex {
-  return new Map(chains.map((chain) => [keyOfChain(chain, chain.name), chain]))
-}
-
-const keyOfChain = ({ backend, family, table }: Chain, name: string): string => `${backend} ${family} ${table} ${name}`
-
 /** A chain that jumps to itself would never end; the kernel refuses that, a dump may be cut. */
 const deepest = 64
 
 /** Follows a packet through a base chain and all it jumps to. Marks are set on the packet as it goes. */
-export function walk(base: Chain, index: ChainIndex, spot: Spot): Walked {
+export function walk(base: Chain, spot: Spot): Walked {
   const path: Step[] = []
   const unsure: Rule[] = []
   const inChain = (chain: Chain, depth: number): Omit<Walked, 'path' | 'unsure' | 'chain'> | 'return' => {
     for (const [i, rule] of chain.rules.entries()) {
       const answer = matches(rule, spot)
-      if (answer === 'no') continue
-      if (answer === 'maybe') {
+      if (answer === false) continue
+      if (answer === null) {
         if (rule.verdicts.some((verdict) => decides(verdict))) unsure.push(rule)
         continue
       }
@@ -69,7 +62,7 @@ export function walk(base: Chain, index: ChainIndex, spot: Spot): Walked {
         return 'return'
       case 'jump':
       case 'goto': {
-        const target = index.get(keyOfChain(chain, verdict.to))
+        const target = chainNamed(spot.view.netfilter, chain, verdict.to)
         const done = target && depth < deepest ? inChain(target, depth + 1) : 'return'
         return done === 'return' && verdict.do === 'jump' ? null : done
       }
@@ -108,13 +101,5 @@ function elementOf({ set, keys }: { set: string; keys: readonly string[] }, spot
     if (elements.length === 0) return undefined
     return elements[spot.pick(elements.map(() => 1 / elements.length))]
   }
-  const key = keysOf(keys, spot)
-  return key ? elements.find((element) => isKey(element, key)) : undefined
-}
-
-function marked(mark: number, { value, mask, how }: Extract<Verdict, { do: 'mark' }>): number {
-  if (how === 'or') return (mark | value) >>> 0
-  if (how === 'and') return (mark & value) >>> 0
-  if (how === 'xor') return (mark ^ value) >>> 0
-  return ((mark & ~mask) | value) >>> 0
+  return elementAt(set, keys, spot)
 }

@@ -1,8 +1,8 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import type { Code } from '../../model/codes.ts'
 import type { NodeView, Picture } from '../../model/dump.ts'
+import type { Passing } from '../../model/passing.ts'
 import type { Scenario } from '../../model/report.ts'
-import type { Passing } from './holds.ts'
 import {
   apiPortOf,
   once,

@@ -1,8 +1,7 @@
 import type { Cause } from '../../model/cause.ts'
-import { contains, overlaps } from '../../model/cidr.ts'
+import { cidrOf, contains, overlaps } from '../../model/cidr.ts'
 import type { NodeView } from '../../model/dump.ts'
 import type { Chain, Rule } from '../../model/netfilter.ts'
-import { cidrOf } from './holds.ts'
 import { once, onNodes, overServices, podSubnetOf, serviceSubnetOf, shownAt, some, spotsOf } from './tools.ts'
 
 export const rulesOfOldCluster: Cause = {

@@ -1,9 +1,10 @@
 import type { Cause, Finding } from '../../model/cause.ts'
+import { chainsAt } from '../../model/chains.ts'
 import type { NodeView, Picture } from '../../model/dump.ts'
 import type { Chain } from '../../model/netfilter.ts'
+import type { Passing } from '../../model/passing.ts'
 import type { Evidence } from '../../model/trouble.ts'
 import { drops } from './forward.ts'
-import type { Passing } from './holds.ts'
 import {
   onNodes,
   placeText,
@@ -16,7 +17,7 @@ import {
   type Ways,
   waysOf,
 } from './tools.ts'
-import { chainsAt, natAt, type Place, translates, walk } from './walk.ts'
+import { natAt, type Place, translates, walk } from './walk.ts'
 
 export const podSnatRule: Cause = {
   code: 'POD_SNAT_RULE',

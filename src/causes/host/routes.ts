@@ -1,7 +1,6 @@
 import type { Cause } from '../../model/cause.ts'
-import { contains, nth, parseCidr } from '../../model/cidr.ts'
+import { cidrOf, contains, nth, parseCidr } from '../../model/cidr.ts'
 import type { NodeView, Route } from '../../model/dump.ts'
-import { cidrOf } from './holds.ts'
 import { isV4, ofDevice, onNodes, overPodNetwork, serviceSubnetOf, shown, some, spotsOf, waysOf } from './tools.ts'
 
 export const noServiceRoute: Cause = {

@@ -1,5 +1,6 @@
+import { chainNamed, chainsAt } from '../../model/chains.ts'
 import type { Chain, Hook, Netfilter, Rule, Verdict } from '../../model/netfilter.ts'
-import { every, holds, keyHolds, type Passing } from './holds.ts'
+import { every, holds, keyHolds, marked, type Passing } from '../../model/passing.ts'
 
 /** Where a verdict was given: the rule, or the policy of the chain (no rule). */
 export interface Place {
@@ -24,30 +25,6 @@ export interface Walk {
   readonly path: readonly { readonly chain: Chain; readonly rule: Rule }[]
   /** The packet's mark at the end; absent where that cannot be said. */
   readonly mark?: number
-}
-
-/** The base chains of a hook that see IPv4 packets of the host, in the order of the kernel. */
-export function chainsAt(netfilter: Netfilter, hook: Hook): Chain[] {
-  return netfilter.chains
-    .filter((chain) => chain.hook === hook && (chain.family === 'ip' || chain.family === 'inet'))
-    .sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))
-}
-
-/** The chain of that name in the table of `from`. */
-export function chainNamed(netfilter: Netfilter, from: Chain, name: string): Chain | undefined {
-  return indexOf(netfilter).get(keyOf(from, name))
-}
-
-const keyOf = ({ backend, family, table }: Chain, name: string): string => `${backend} ${family} ${table} ${name}`
-
-const indexes = new WeakMap<Netfilter, Map<string, Chain>>()
-
-function indexOf(netfilter: Netfilter): Map<string, Chain> {
-  const there = indexes.get(netfilter)
-  if (there) return there
-  const index = new Map(netfilter.chains.map((chain) => [keyOf(chain, chain.name), chain]))
-  indexes.set(netfilter, index)
-  return index
 }
 
 interface State {
@@ -114,7 +91,7 @@ function follow(state: State, by: Place, verdict: Verdict, sure: boolean, depth:
     case 'vmap':
       return lookUp(state, by, verdict, sure, depth)
     case 'mark':
-      state.packet = marked(state.packet, verdict, sure)
+      state.packet = withMark(state.packet, verdict, sure)
       return 'go on'
     default:
       return 'go on'
@@ -137,11 +114,9 @@ function lookUp(
   return 'go on'
 }
 
-function marked(packet: Passing, { value, mask, how }: Extract<Verdict, { do: 'mark' }>, sure: boolean): Passing {
+function withMark(packet: Passing, verdict: Extract<Verdict, { do: 'mark' }>, sure: boolean): Passing {
   const { mark, ...rest } = packet
-  if (!sure || mark === undefined) return rest
-  const next = { set: (mark & ~mask) | value, or: mark | value, and: mark & value, xor: mark ^ value }[how]
-  return { ...rest, mark: next >>> 0 }
+  return sure && mark !== undefined ? { ...rest, mark: marked(mark, verdict) } : rest
 }
 
 /** What drops a packet for certain at one of these hooks, and what let it pass by a rule of its own before. */

@@ -183,7 +183,7 @@ export function sharersOf(picture: Picture): Member[][] {
   return groups.filter((group) => group.length > 1)
 }
 
-export const cidrOf = (member: Member) => (member.cidr ? cidrText(member.cidr) : 'none')
+export const podCidrText = (member: Member) => (member.cidr ? cidrText(member.cidr) : 'none')
 
 const differences = new WeakMap<NodeView, readonly Deviation[]>()
 

@@ -1,7 +1,7 @@
 import type { Cause, Finding } from '../../model/cause.ts'
 import { cidrText, contains, networkOf } from '../../model/cidr.ts'
 import type { Picture } from '../../model/dump.ts'
-import { cidrOf, firstOf, membersOf, nodeEvidence, seenOf, sharersOf } from './ground.ts'
+import { firstOf, membersOf, nodeEvidence, podCidrText, seenOf, sharersOf } from './ground.ts'
 
 const kubeadmFile = 'kubectl -n kube-system get configmap kubeadm-config -o yaml'
 const proxyFile = 'kubectl -n kube-system get configmap kube-proxy -o yaml'
@@ -130,8 +130,8 @@ export const podcidrDuplicate: Cause = {
       const names = group.map(({ name }) => name)
       return {
         where: names.length === 2 ? names.join(' -> ') : names[0]!,
-        message: `the podCIDRs of ${names.join(', ')} overlap: ${[...new Set(group.map(cidrOf))].join(', ')}`,
-        evidence: group.slice(0, 4).map((member) => nodeEvidence(member.name, 'spec.podCIDR', cidrOf(member))),
+        message: `the podCIDRs of ${names.join(', ')} overlap: ${[...new Set(group.map(podCidrText))].join(', ')}`,
+        evidence: group.slice(0, 4).map((member) => nodeEvidence(member.name, 'spec.podCIDR', podCidrText(member))),
         breaks: { nodes: names },
       }
     }),

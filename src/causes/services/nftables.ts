@@ -1,5 +1,6 @@
+import { chainNamed, chainsAt } from '../../model/chains.ts'
 import type { Chain, Netfilter, Rule, SetElement, Verdict } from '../../model/netfilter.ts'
-import { chainNamed, chainsAt, type Place } from '../host/walk.ts'
+import type { Place } from '../host/walk.ts'
 import { type Branch, jumpOf, marksOwn, type ProxyRules, type ServiceRules } from './rules.ts'
 
 /**

@@ -1,6 +1,7 @@
+import { chainNamed, chainsAt } from '../../model/chains.ts'
 import type { NodeView, Picture } from '../../model/dump.ts'
 import type { Chain, Netfilter, Rule } from '../../model/netfilter.ts'
-import { chainNamed, chainsAt, type Place } from '../host/walk.ts'
+import type { Place } from '../host/walk.ts'
 import { nftRules } from './nftables.ts'
 
 /** What kube-proxy wrote on a node, in one form for both of its modes. */

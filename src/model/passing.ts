@@ -1,5 +1,5 @@
-import { type Cidr, contains, networkOf, overlaps } from '../../model/cidr.ts'
-import type { Match, Netfilter, SetElement } from '../../model/netfilter.ts'
+import { type Cidr, cidrOf, sizeOf } from './cidr.ts'
+import type { Match, Netfilter, SetElement, Verdict } from './netfilter.ts'
 
 /**
  * A packet as netfilter sees it in one place. What is absent is not known, and a match that asks for it is neither true nor
@@ -37,7 +37,9 @@ function plain(match: Match, packet: Passing, netfilter: Netfilter): boolean | n
       return some(match.protocols, (name) => sameProtocol(packet.protocol, name))
     case 'sport':
     case 'dport':
-      return some(match.ports, ([first, last]) => between(packet[match.what], first, last))
+      return packet.protocol === 'icmp'
+        ? false
+        : some(match.ports, ([first, last]) => between(packet[match.what], first, last))
     case 'iif':
     case 'oif':
       return some(match.names, (name) => sameName(packet[match.what], name))
@@ -83,19 +85,46 @@ function fieldHolds(field: string, value: string, packet: Passing): boolean | nu
   if (/\biif(name)?$/.test(field)) return sameName(packet.iif, value)
   if (/\boif(name)?$/.test(field)) return sameName(packet.oif, value)
   if (/^ct state$/.test(field)) return packet.ctstate?.includes(value) ?? null
-  const port = /\b([sd]port)$/.exec(field)?.[1] as 'sport' | 'dport' | undefined
+  if (field === 'meta nfproto') return value === 'ipv4'
+  if (field === 'meta protocol') return value === 'ip'
+  const [, of, port] = (/^(tcp|udp|th) ([sd]port)$/.exec(field) ?? []) as [string?, string?, ('sport' | 'dport')?]
+  if (packet.protocol && (packet.protocol === 'icmp' || (of !== 'th' && of !== packet.protocol)) && port) return false
   const [first, last = first] = value.split('-')
   return port && /^\d+$/.test(first ?? '') ? between(packet[port], Number(first), Number(last)) : null
 }
 
-function within(address: string | undefined, cidr: string): boolean | null {
-  const outer = cidrOf(cidr)
+function within(address: string | undefined, range: string): boolean | null {
+  const outer = rangeOf(range)
   if (!outer) return null
-  const inner = address === undefined ? null : cidrOf(address)
+  const inner = address === undefined ? null : rangeOf(address)
   // an address that is not known is one of IPv4 all the same
-  if (outer.prefix === 0 || (!inner && outer.family === 6)) return outer.family === (inner?.family ?? 4)
+  if (outer.all || (!inner && outer.family === 6)) return outer.family === (inner?.family ?? 4)
   if (!inner) return null
-  return contains(outer, inner) ? true : overlaps(outer, inner) ? null : false
+  if (inner.family !== outer.family || inner.last < outer.first || inner.first > outer.last) return false
+  return outer.first <= inner.first && inner.last <= outer.last ? true : null
+}
+
+interface Range {
+  readonly family: Cidr['family']
+  readonly first: bigint
+  readonly last: bigint
+  /** Every address of its family. */
+  readonly all: boolean
+}
+
+const ranges = new Map<string, Range | null>()
+
+/** 10.244.0.0/16, one address, or a range as nft has it: 10.0.0.1-10.0.0.9. */
+function rangeOf(text: string): Range | null {
+  let range = ranges.get(text)
+  if (range === undefined) {
+    const [from, to = from] = text.split('-').map(cidrOf)
+    const last = to && to.first + sizeOf(to) - 1n
+    range = from && last ? { family: from.family, first: from.first, last, all: from.prefix === 0 } : null
+    if (ranges.size > 100_000) ranges.clear()
+    ranges.set(text, range)
+  }
+  return range
 }
 
 function between(port: number | undefined, first: number, last: number): boolean | null {
@@ -138,14 +167,7 @@ export function every<T>(list: readonly T[], holds: (item: T, i: number) => bool
   return all
 }
 
-const known = new Map<string, Cidr | null>()
-
-/** A CIDR or a single address as a network; read once, since the same few stand in thousands of rules. */
-export function cidrOf(text: string): Cidr | null {
-  const there = known.get(text)
-  if (there !== undefined) return there
-  const cidr = networkOf(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
-  if (known.size > 100_000) known.clear()
-  known.set(text, cidr)
-  return cidr
+/** The mark after a rule has set it. */
+export function marked(mark: number, { value, mask, how }: Extract<Verdict, { do: 'mark' }>): number {
+  return { set: (mark & ~mask) | value, or: mark | value, and: mark & value, xor: mark ^ value }[how] >>> 0
 }
