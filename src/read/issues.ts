@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Code } from '../model/codes.ts'
+import { nearest } from '../model/nearest.ts'
 import type { Trouble } from '../model/trouble.ts'
-import { nearest } from './nearest.ts'
 import type { Yaml } from './places.ts'
 import { knownKeys, type Rule } from './schema.ts'
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { nearest } from '../model/nearest.ts'
 import type { Playbook } from '../model/plan.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
-import { nearest } from './nearest.ts'
 import { readYaml } from './places.ts'
 
 const schema = z.strictObject({

@@ -1,5 +1,6 @@
 import { isIp } from '../model/cidr.ts'
 import type { ApiPod, ApiService, Picture, PodNet } from '../model/dump.ts'
+import { distance } from '../model/nearest.ts'
 import type { End } from '../model/trace.ts'
 import { exits, Failure } from '../model/trouble.ts'
 import type { Names } from './names.ts'
@@ -181,7 +182,7 @@ function only(picture: Picture, text: string, found: readonly Candidate[]): Cand
   throw unknown(`the cluster has nothing called ${text}${why}`, similar(picture, parts(text).name))
 }
 
-/** Names that hold what was asked for, or the same name in another namespace. */
+/** The names nearest to what was asked for: those that hold it, then those that begin or are spelt most like it. */
 function similar(picture: Picture, name: string): string[] {
   const last = name.split('/').at(-1) ?? ''
   const all = [
@@ -189,10 +190,16 @@ function similar(picture: Picture, name: string): string[] {
     ...(picture.cluster?.services ?? []).map((service) => `svc/${service.namespace}/${service.name}`),
     ...[...picture.nodes.keys()].map((node) => `node/${node}`),
   ]
-  const stem = last.replace(/[-\d].*$/, '')
-  const near = all.filter((one) => last.length > 1 && one.includes(last))
-  const wider = near.length > 0 ? near : all.filter((one) => stem.length > 1 && one.includes(stem))
-  return (wider.length > 0 ? wider : all).slice(0, 8)
+  const far = (one: string): number => {
+    const its = one.split('/').at(-1)!
+    if (last.length > 1 && its.includes(last)) return -1
+    return Math.min(distance(last, its), distance(last, its.slice(0, last.length)))
+  }
+  return all
+    .map((one) => ({ one, far: far(one) }))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 8)
+    .map(({ one }) => one)
 }
 
 function unknown(message: string, candidates: readonly string[], fix?: string): Failure {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { distance, nearest } from '../../src/model/nearest.ts'
 import type { Failure } from '../../src/model/trouble.ts'
-import { distance, nearest } from '../../src/read/nearest.ts'
 import { parsePlaybook, readPlaybook } from '../../src/read/playbook.ts'
 
 const good = `stages:

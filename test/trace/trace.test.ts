@@ -46,6 +46,8 @@ describe('the ends of a trace', () => {
   it.each([
     ['web', near, 'the cluster has nothing called web', 'fixture/web-585f6d8c44-4ssvn'],
     [near, 'fixture/nope', 'the cluster has nothing called fixture/nope', 'one of'],
+    [near, 'svc/kube-system/kubedns', 'nothing called svc/kube-system/kubedns', 'one of svc/kube-system/kube-dns,'],
+    ['kube-system/cordns', far, 'nothing called kube-system/cordns', 'one of kube-system/coredns-'],
     [near, 'svc/kube-system/kube-dns', 'which port?', 'svc/kube-system/kube-dns:53/udp (dns)'],
     [near, 'svc/fixture/web:https', 'the Service has no port https', 'svc/fixture/web:80/tcp (http)'],
     [near, 'fd00::1', 'only IPv4 is followed', 'IPv4'],
