@@ -1,4 +1,5 @@
 import type { Cause } from '../model/cause.ts'
+import { hostGwNotAdjacent } from './pod-network/adjacent.ts'
 import { flannelWrongIface, publicIpStale } from './pod-network/announced.ts'
 import { cni0AddressWrong, cni0Down, cni0Missing, vethDetached } from './pod-network/bridge.ts'
 import { cniBinMissing, cniConfMissing, cniConfShadow } from './pod-network/cni.ts'
@@ -24,7 +25,7 @@ import {
 import { ipamLeak, podIpDuplicate, podIpOutsidePodcidr, podLinkDown, podRouteMissing } from './pod-network/pods.ts'
 import { routeShadowed } from './pod-network/shadow.ts'
 import { vniMismatch, vtepMacDrift, vxlanPortMismatch } from './pod-network/tunnel.ts'
-import { hostGwNotAdjacent, kubeletWrongNodeIp, vxlanCsumOffload } from './pod-network/underlay.ts'
+import { kubeletWrongNodeIp, vxlanCsumOffload } from './pod-network/underlay.ts'
 
 /** Causes in the pod network itself: what the cluster was told, flannel, tunnels, bridges and pods; what others follow from comes first. */
 export const podNetworkCauses: readonly Cause[] = [

@@ -1,12 +1,12 @@
 import { cidrText } from '../../model/cidr.ts'
 import type { Picture, Route } from '../../model/dump.ts'
 import { groupBy } from '../../model/group.ts'
+import { notAdjacent } from './adjacent.ts'
 import { wrongAddress } from './announced.ts'
 import { notReady, remade, tunnelBroken } from './flannel.ts'
 import { addressIn, backendOf, differencesOf, type Member, membersOf, type Seen, seenOf, tunnelOf } from './ground.ts'
 import { misassigned } from './networks.ts'
 import { shadowed } from './shadow.ts'
-import { notAdjacent } from './underlay.ts'
 
 /** A peer as the others should have it in their tables. */
 export interface Peer {

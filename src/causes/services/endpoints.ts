@@ -4,7 +4,8 @@ import { isProbe } from '../../model/probes.ts'
 import { knownOf } from '../host/leftovers.ts'
 import { once, onNodes, overServices, rulesRead, shown, shownAt, some } from '../host/tools.ts'
 import { downOn } from './proxy.ts'
-import { type Branch, type ProxyRules, proxyRules } from './rules.ts'
+import { proxyRules } from './read-rules.ts'
+import type { Branch, ProxyRules } from './rules.ts'
 import { isAlone, portName, scenariosOf, steadyOn, type Wanted, wantedOf } from './wanted.ts'
 
 export const kubeRulesStale: Cause = {
