@@ -43,6 +43,11 @@ export function concerns(stage: Stage, { host, inventory, guest }: Site): boolea
   return stage.hosts === 'all' || (stage.hosts === 'leader') === isLeader
 }
 
+/** The names of all steps that the playbook has for a host. */
+export function stepsOn(playbook: Playbook, site: Site): string[] {
+  return playbook.stages.filter((stage) => concerns(stage, site)).flatMap((stage) => stage.steps)
+}
+
 /** All actions of a host's stage in their order, each with the step that wants it. */
 export function actionsOf(stage: HostStage): { step: string; action: Action }[] {
   return stage.steps.flatMap(({ step, actions }) => actions.map((action) => ({ step, action })))

@@ -1,15 +1,33 @@
-import { type Host, leaderOf } from '../model/inventory.ts'
+import { type Host, type Inventory, leaderOf } from '../model/inventory.ts'
 import type { HostStage, Playbook, Stage } from '../model/plan.ts'
+import type { Hands } from '../model/ports.ts'
 import type { LeaderFacts, Site } from '../model/step.ts'
 import { exits, Failure, lineOf, type Trouble } from '../model/trouble.ts'
 import { turns } from '../model/turns.ts'
 import { type Answers, gather, questionsOf } from '../plan/gather.ts'
-import { actionsOf, concerns, planStage } from '../plan/make.ts'
+import { actionsOf, concerns, planStage, type Steps, stepsOn } from '../plan/make.ts'
 import { admit, leaderFacts } from './leader.ts'
 import { patiently, withRecovery } from './recover.ts'
 import { restScript } from './revert.ts'
-import { type Done, runStage } from './stage.ts'
-import type { UpInput } from './up.ts'
+import { runStage } from './stage.ts'
+import type { Done, Means } from './task.ts'
+
+/** What a run begins with. */
+export interface UpInput {
+  readonly inventory: Inventory
+  readonly playbook: Playbook
+  readonly steps: Steps
+  /** One per host of the run, without the leader's facts. */
+  readonly sites: readonly Site[]
+  readonly hands: ReadonlyMap<Host, Hands>
+  /** The picture the plan was made from. */
+  readonly answers: ReadonlyMap<Host, Answers>
+  readonly means: Means
+  /** Throws a Failure where a stage, planned anew on the way, may not be carried out. */
+  readonly permit?: (planned: HostStage) => void
+  /** Milliseconds, monotonic. */
+  readonly clock: () => number
+}
 
 /** What a host answered, and the count of changes anywhere when it did. */
 interface Picture {
@@ -150,11 +168,6 @@ export class Course {
       fix: `k8snet plan shows what is left; something on the host sets it back`,
     })
   }
-}
-
-/** The names of all steps that the playbook has for a host. */
-export function stepsOn(playbook: Playbook, site: Site): string[] {
-  return playbook.stages.filter((stage) => concerns(stage, site)).flatMap((stage) => stage.steps)
 }
 
 /** The stages that a host itself has to have behind it before this one, in any order. */

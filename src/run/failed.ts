@@ -3,7 +3,7 @@ import { changedStatus } from '../actions/kind.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
 import type { Item } from './script.ts'
 import { spaceTrouble } from './space.ts'
-import type { Task } from './stage.ts'
+import type { Task } from './task.ts'
 
 /** What it means that an action ended with a status other than 0, and what it printed. */
 export async function actionFailed(task: Task, item: Item, status: number, output: string): Promise<Failure> {

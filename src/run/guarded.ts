@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { Hands } from '../model/ports.ts'
 import { exits, Failure, lineOf, type Trouble } from '../model/trouble.ts'
 import { stopped } from './failed.ts'
+import { followScript } from './follow.ts'
 import { confirmScript, guardedScript, isGone, withdrawScript } from './revert.ts'
 import type { Item } from './script.ts'
-import { followScript, type Task } from './stage.ts'
+import type { Task } from './task.ts'
 
 /** Asked this often whether the host lets somebody in, and whether it has taken the changes back. */
 const everyMs = 1000

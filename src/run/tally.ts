@@ -3,7 +3,7 @@ import type { Host } from '../model/inventory.ts'
 import type { Stage } from '../model/plan.ts'
 import type { HostResult } from '../model/report.ts'
 import { Failure, type Trouble } from '../model/trouble.ts'
-import type { Done } from './stage.ts'
+import type { Done } from './task.ts'
 
 interface End {
   readonly stage: string

@@ -1,31 +1,9 @@
-import { type Host, type Inventory, leaderOf } from '../model/inventory.ts'
-import type { HostStage, Playbook } from '../model/plan.ts'
-import type { Hands } from '../model/ports.ts'
+import { type Host, leaderOf } from '../model/inventory.ts'
 import type { RunReport } from '../model/report.ts'
 import type { Site } from '../model/step.ts'
-import type { Answers } from '../plan/gather.ts'
-import { concerns, type Steps } from '../plan/make.ts'
-import { Course } from './course.ts'
-import type { Means } from './stage.ts'
+import { concerns } from '../plan/make.ts'
+import { Course, type UpInput } from './course.ts'
 import { hostResults, tally } from './tally.ts'
-
-export { stepsOn } from './course.ts'
-
-export interface UpInput {
-  readonly inventory: Inventory
-  readonly playbook: Playbook
-  readonly steps: Steps
-  /** One per host of the run, without the leader's facts. */
-  readonly sites: readonly Site[]
-  readonly hands: ReadonlyMap<Host, Hands>
-  /** The picture the plan was made from. */
-  readonly answers: ReadonlyMap<Host, Answers>
-  readonly means: Means
-  /** Throws a Failure where a stage, planned anew on the way, may not be carried out. */
-  readonly permit?: (planned: HostStage) => void
-  /** Milliseconds, monotonic. */
-  readonly clock: () => number
-}
 
 /**
  * Runs the playbook's stages on all hosts. A host waits only for what its stage names in `after`, so the stages of different
