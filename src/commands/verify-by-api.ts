@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { clusterView, type Lists } from '../dump/cluster.ts'
+import type { Lists } from '../dump/api.ts'
+import { clusterView } from '../dump/cluster.ts'
 import { saveDump } from '../dump/save.ts'
 import { type KubeClient, kubeClient } from '../kube/client.ts'
 import { inventoryFromApi } from '../kube/inventory.ts'

@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import type { ClusterConfigs } from '../model/dump.ts'
-import type { Api } from './cluster.ts'
+import type { Api } from './api.ts'
 
 /** What the ConfigMaps of the cluster's parts, and the flags of the controller manager's pod, say of its networks. */
 export function configsOf(

@@ -1,6 +1,8 @@
 import type { ApiPod, ClusterView } from '../model/dump.ts'
 import { isProbe } from '../model/probes.ts'
-import type { Facts } from './diff.ts'
+
+/** What is so, by what it is. */
+export type Facts = ReadonlyMap<string, string>
 
 /** What the API server says, one entry for each thing that a person would name. */
 export function clusterFacts(cluster: ClusterView): Facts {

@@ -1,6 +1,6 @@
 import type { ClusterDump, Link, NetView, NodeView, Picture } from '../model/dump.ts'
 import { isProbe, probeNamespace } from '../model/probes.ts'
-import { clusterFacts } from './diff-cluster.ts'
+import { clusterFacts, type Facts } from './diff-cluster.ts'
 import { pictureOf } from './picture.ts'
 
 /** One thing that changed between two dumps. */
@@ -14,9 +14,6 @@ export interface Change {
   /** Empty where it is not there any more. */
   readonly is: string
 }
-
-/** What is so, by what it is. */
-export type Facts = ReadonlyMap<string, string>
 
 /**
  * What changed from one dump to another, for people: links, addresses, routes, neighbours of tunnels, FDB, packet filter rules,

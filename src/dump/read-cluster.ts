@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import type { ClusterView } from '../model/dump.ts'
-import { type Api, clusterView, type Lists } from './cluster.ts'
+import type { Api, Lists } from './api.ts'
+import { clusterView } from './cluster.ts'
 
 /** Reads what {@link clusterScript} printed. Throws an Error that says why where it is not whole. */
 export function readCluster(out: string, mark: string): ClusterView {

@@ -2,8 +2,16 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Secret } from '../model/secret.ts'
 import type { Trouble } from '../model/trouble.ts'
-import type { KubeAccess } from './kubeconfig.ts'
 import type { Place } from './places.ts'
+
+/** What an API server is known by, and what it is shown; certificates and keys as PEM. */
+export interface Credentials {
+  /** The machine's own authorities where the file names none. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: Secret
+  readonly token?: Secret
+}
 
 interface Reading {
   /** The directory of the kubeconfig. */
@@ -23,11 +31,7 @@ const instead =
   'use a context whose user has a client certificate or a token, for example one made with: kubectl create token NAME'
 
 /** The authority of a cluster, and what a user shows it. Faults are told to `reading`. */
-export function credentials(
-  cluster: Place,
-  user: Place,
-  reading: Reading,
-): Pick<KubeAccess, 'ca' | 'cert' | 'key' | 'token'> {
+export function credentials(cluster: Place, user: Place, reading: Reading): Credentials {
   for (const [key, what] of Object.entries(refused))
     if (user.get(key).value() !== undefined) reading.refuse(user.get(key), `${what}, which is not supported`, instead)
   const ca = pem(cluster, 'certificate-authority', reading)

@@ -1,26 +1,20 @@
 import { dirname, resolve } from 'node:path'
-import type { Secret } from '../model/secret.ts'
 import { exits, Failure, type Trouble } from '../model/trouble.ts'
 import { textOf } from '../read/file.ts'
-import { credentials } from './credentials.ts'
+import { type Credentials, credentials } from './credentials.ts'
 import { type Place, readPlaces } from './places.ts'
 
 /** How one context of a kubeconfig reaches an API server, and as whom. */
-export interface KubeAccess {
+export interface KubeAccess extends Credentials {
   readonly file: string
   readonly context: string
   /** The name that the kubeconfig gives the cluster. */
   readonly cluster: string
   readonly server: URL
-  /** PEM; the machine's own authorities where the file names none. */
-  readonly ca?: string
   /** The name that the server's certificate has to bear in place of the one in the address. */
   readonly serverName?: string
   /** The file says that any certificate will do. */
   readonly insecure: boolean
-  readonly cert?: string
-  readonly key?: Secret
-  readonly token?: Secret
 }
 
 /**

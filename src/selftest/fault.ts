@@ -27,6 +27,9 @@ export interface Fault {
   readonly settle?: Sh
 }
 
+/** One fault, or several at once. */
+export type Trial = readonly [Fault, ...Fault[]]
+
 /**
  * A fault that cannot be made on a lab, or only together with the machine that carries it: a real dump is changed in one place
  * and looked at again.

@@ -4,7 +4,7 @@ import type { Reply } from '../model/fact.ts'
 import type { CauseReport, VerifyReport } from '../model/report.ts'
 import { quote, type Sh } from '../model/shell.ts'
 import { exits, Failure } from '../model/trouble.ts'
-import type { Edited, Fault, Level, Role } from './fault.ts'
+import type { Edited, Fault, Level, Role, Trial } from './fault.ts'
 import { makePods, removePods } from './fixture.ts'
 import { verdictOf } from './verdict.ts'
 
@@ -20,9 +20,6 @@ export interface Bench {
   emit(line: string): void
   readonly signal: AbortSignal
 }
-
-/** One fault, or several at once. */
-export type Trial = readonly [Fault, ...Fault[]]
 
 /** What came of a trial. */
 export interface Row {

@@ -1,9 +1,8 @@
-import type { Fault } from './fault.ts'
+import type { Fault, Trial } from './fault.ts'
 import { on } from './fault.ts'
 import { bridge } from './faults/bridge.ts'
 import { faults } from './faults/index.ts'
 import { tunnel } from './faults/tunnel.ts'
-import type { Trial } from './selftest.ts'
 
 const of = (list: readonly Fault[], title: string): Fault => list.find((fault) => fault.title === title)!
 

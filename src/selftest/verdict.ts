@@ -1,6 +1,5 @@
 import type { CauseReport, VerifyReport } from '../model/report.ts'
-import type { Level } from './fault.ts'
-import type { Trial } from './selftest.ts'
+import type { Level, Trial } from './fault.ts'
 
 /**
  * What is not as it should be in the report of a broken cluster: the causes of the trial have to come before all others, and

@@ -1,5 +1,4 @@
 import { type Flying, sameTuple, type Tuple } from './packet.ts'
-import type { Run } from './run.ts'
 
 /** An entry of a node's table of connections: the packet as it came, and as its answer comes. */
 export interface Connection {
@@ -14,11 +13,16 @@ export interface Entered {
   readonly is: 'new' | 'again' | 'answer'
 }
 
+/** A packet, and the tables of the nodes that it has passed. */
+interface Passage {
+  readonly packet: Flying
+  readonly connections: Map<string, Connection[]>
+}
+
 /** Looks the packet up in the node's table, enters it where it is new, and sets its state. */
-export function enter(run: Run, node: string): Entered {
-  const { packet } = run
-  const table = run.connections.get(node) ?? []
-  run.connections.set(node, table)
+export function enter({ packet, connections }: Passage, node: string): Entered {
+  const table = connections.get(node) ?? []
+  connections.set(node, table)
   const known = table.filter(({ protocol }) => protocol === packet.protocol)
   const answer = known.find((one) => sameTuple(one.answered, packet))
   const again = known.find((one) => sameTuple(one.asked, packet) || sameTuple(reversed(one.answered), packet))

@@ -1,9 +1,5 @@
 import type { Match, Rule, Verdict } from '../../model/netfilter.ts'
-import { keyOf, statementText, textOf } from './nft-text.ts'
-
-/** Whatever nft printed. */
-// biome-ignore lint/suspicious/noExplicitAny: the shape is nft's; what does not fit becomes `unknown`
-export type Json = any
+import { type Json, keyOf, statementText, textOf } from './nft-text.ts'
 
 export interface Scope {
   readonly family: string

@@ -1,4 +1,6 @@
-import type { Json } from './nft-rule.ts'
+/** Whatever nft printed. */
+// biome-ignore lint/suspicious/noExplicitAny: the shape is nft's; what does not fit becomes `unknown`
+export type Json = any
 
 /** What nft leaves out of `meta KEY`. */
 const bare = new Set(['iif', 'iifname', 'oif', 'oifname', 'iiftype', 'oiftype', 'skuid', 'skgid', 'rtclassid', 'cpu'])

@@ -1,6 +1,6 @@
 import type { Chain, Hook, Rule, SetElement } from '../../model/netfilter.ts'
-import { type Json, parseNftRule, type Scope, verdictOf } from './nft-rule.ts'
-import { keyOf, textOf } from './nft-text.ts'
+import { parseNftRule, type Scope, verdictOf } from './nft-rule.ts'
+import { type Json, keyOf, textOf } from './nft-text.ts'
 
 /** A table of nftables with its chains. */
 export interface NftTable {
