@@ -3,7 +3,7 @@ import { htmlPage } from '../view/html/page.ts'
 import { junitXml } from '../view/junit.ts'
 import { verifyText } from '../view/verify.ts'
 import type { CommandIo } from './io.ts'
-import type { Form } from './verify-words.ts'
+import type { Form } from './verify-options.ts'
 
 /** What a report is of: the cluster's name, and when it was looked at, in ISO form. */
 export interface Heading {

@@ -1,11 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { CommandIo } from './io.ts'
 import { inventoryCommand } from './options.ts'
-import type { VerifyOptions } from './verify.ts'
-
-/** The forms in which verify prints its report. */
-const forms = ['text', 'json', 'junit', 'html'] as const
-export type Form = (typeof forms)[number]
+import { forms, type VerifyOptions } from './verify-options.ts'
 
 /** `k8snet verify`. */
 export function verifyCommand(io: CommandIo): Command {

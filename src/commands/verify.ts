@@ -1,36 +1,15 @@
 import { resolve } from 'node:path'
 import { diffDumps } from '../dump/diff.ts'
-import { loadDump, saveDump } from '../dump/save.ts'
-import { type Host, type Inventory, leaderOf } from '../model/inventory.ts'
-import type { Hands } from '../model/ports.ts'
+import { loadDump } from '../dump/save.ts'
 import type { VerifyReport } from '../model/report.ts'
 import { exits, Failure } from '../model/trouble.ts'
 import { diffText } from '../view/dump-diff.ts'
-import { failureText } from '../view/failure.ts'
 import { diagnosisOf, withCauses } from './diagnosis.ts'
 import type { CommandIo } from './io.ts'
-import type { CommonOptions } from './options.ts'
-import { recorded } from './recorded.ts'
-import { choose, open, withAny } from './session.ts'
-import { fix } from './verify-fix.ts'
-import { type Verified, verifyOn } from './verify-live.ts'
+import { open } from './session.ts'
+import { verifyInventory } from './verify-inventory.ts'
+import type { VerifyOptions } from './verify-options.ts'
 import { printReport } from './verify-report.ts'
-import type { Form } from './verify-words.ts'
-
-export interface VerifyOptions extends Omit<CommonOptions, 'output'> {
-  output: Form
-  level: 'quick' | 'full'
-  egress?: string
-  save?: string
-  from?: string
-  diff?: string[]
-  fix?: boolean
-  yes?: boolean
-  kubeconfig?: string
-  context?: string
-  ssh?: string
-  probeImage?: string
-}
 
 /** `k8snet verify` in all its forms. Exit 6 when the network is not as promised, 3 when some nodes could not be looked at. */
 export async function verifyAction(io: CommandIo, file: string | undefined, options: VerifyOptions): Promise<void> {
@@ -48,52 +27,6 @@ export async function verifyAction(io: CommandIo, file: string | undefined, opti
   if (options.from) return offline(io, options.from, options)
   if (options.kubeconfig) return (await import('./verify-by-api.ts')).verifyByApi(io, options.kubeconfig, options)
   await verifyInventory(io, open(io, file!), options)
-}
-
-/** Verifies the cluster of an inventory, mends what is asked to be mended, and prints what it then is like. */
-export async function verifyInventory(io: CommandIo, inventory: Inventory, options: VerifyOptions): Promise<void> {
-  choose(inventory, options.only)
-  await recorded(io, 'verify', inventory, [], (io) =>
-    withAny(io, inventory.hosts, async (hands, failures) => {
-      if (hands.size === 0 || !hands.has(leaderOf(inventory)))
-        throw new Failure(
-          exits.unreachable,
-          [...failures.values()].flatMap(({ troubles }) => troubles),
-        )
-      for (const failure of failures.values()) io.err(failureText(failure, io.color))
-      const verified = await mended(io, inventory, hands, options)
-      if (options.save) await save(io, options.save, verified)
-      printReport(io, verified.report, options.output, {
-        cluster: inventory.cluster.name,
-        made: verified.diagnosis.dump.made,
-      })
-      io.exit(exitOf(verified.report, failures.size))
-      return verified.report
-    }),
-  )
-}
-
-const exitOf = ({ ok }: VerifyReport, unreached: number): number =>
-  ok ? (unreached > 0 ? exits.someHosts : exits.done) : exits.network
-
-/** Once more after something was mended: what counts is the network as it is at the end. */
-async function mended(
-  io: CommandIo,
-  inventory: Inventory,
-  hands: ReadonlyMap<Host, Hands>,
-  options: VerifyOptions,
-): Promise<Verified> {
-  const verified = await verifyOn(io, inventory, hands, options)
-  if (!options.fix) return verified
-  const common: CommonOptions & { yes?: boolean } = { ...options, output: 'text' }
-  if (await fix(io, inventory, hands, verified.diagnosis, common)) return verifyOn(io, inventory, hands, options)
-  if (!verified.report.ok) io.err('note: none of what was found can be mended safely by itself; see the fixes below\n')
-  return verified
-}
-
-async function save(io: CommandIo, dir: string, { diagnosis }: Verified): Promise<void> {
-  await saveDump(resolve(io.cwd, dir), diagnosis.dump)
-  io.err(`the dumps are in ${dir}; to look at them again: k8snet verify --from ${dir}\n`)
 }
 
 /** The causes in a saved dump; no packet is sent, so there are no checks. */
