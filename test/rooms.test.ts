@@ -53,12 +53,31 @@ function importsOf(text: string): string[] {
   )
 }
 
+/** The file under src that an import names. */
+const targetOf = (file: string, what: string): string => new URL(what, `file:///${file}`).pathname.slice(1)
+
+/** The first way that is found from a file back to itself, that file at both ends; empty where there is none. */
+function circleIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>()
+  const from = (file: string, way: readonly string[]): string[] => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file]
+    if (done.has(file)) return []
+    for (const next of graph.get(file) ?? []) {
+      const circle = from(next, [...way, file])
+      if (circle.length > 0) return circle
+    }
+    done.add(file)
+    return []
+  }
+  return [...graph.keys()].map((file) => from(file, [])).find((circle) => circle.length > 0) ?? []
+}
+
 function allowed(room: string, file: string, what: string): boolean {
   const rule = rooms[room]
   if (!rule) return false
   if (!what.startsWith('.'))
     return rule.packages.includes(what) || (what.startsWith('node:') && rule.packages.includes('*node'))
-  const target = new URL(what, `file:///${file}`).pathname.slice(1).split('/')[0]!
+  const target = targetOf(file, what).split('/')[0]!
   return target === room || rule.rooms.includes(target) || rule.rooms.includes('*')
 }
 
@@ -69,6 +88,16 @@ describe('the rooms of the house', () => {
       expect(importsOf(text).filter((what) => !allowed(room, file, what))).toEqual([])
     },
   )
+
+  it('no file imports itself round a corner', () => {
+    const ours = (file: string, text: string) =>
+      importsOf(text)
+        .filter((what) => what.startsWith('.'))
+        .map((what) => targetOf(file, what))
+    const graph = new Map(sources.map(({ file, text }) => [file, ours(file, text)]))
+    expect([...graph.values()].flat().filter((file) => file.endsWith('.ts') && !graph.has(file))).toEqual([])
+    expect(circleIn(graph)).toEqual([])
+  })
 
   it('has only rooms that the table names', () => {
     expect([...new Set(sources.map(({ room }) => room))].filter((room) => room !== 'cli' && !rooms[room])).toEqual([])
