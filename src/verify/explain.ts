@@ -35,7 +35,7 @@ export function findAll(causes: readonly Cause[], picture: Picture): Findings {
 }
 
 /** Is there anything here that a cause could hold of? Where it is for another pod network altogether, the reason is worth saying. */
-function suits({ needs }: Cause, { cluster, nodes }: Picture): true | { readonly why?: string } {
+export function suits({ needs }: Cause, { cluster, nodes }: Picture): true | { readonly why?: string } {
   if (!needs) return true
   const configs = cluster?.configs
   if (needs === 'iptables' || needs === 'nftables')

@@ -1,28 +1,4 @@
-import { causes } from '../../src/causes/index.ts'
-import { pictureOf } from '../../src/dump/picture.ts'
-import type { Cause, Finding } from '../../src/model/cause.ts'
-import type { Code } from '../../src/model/codes.ts'
-import type { Picture } from '../../src/model/dump.ts'
 import { dropLines, editCluster, editJson, editLink, nodeOf, type OpenDump, partOf } from '../dump/healthy.ts'
-import { asDump } from './pod-network-grown.ts'
-
-/** As verify does it: causes of another backend are not asked. */
-function applies({ needs }: Cause, picture: Picture): boolean {
-  const { flannel, proxy } = picture.cluster?.configs ?? {}
-  return (
-    needs === undefined ||
-    (needs === 'flannel' ? flannel !== undefined : [flannel?.backend, proxy?.mode].includes(needs))
-  )
-}
-
-export type Found = Finding & { code: Code }
-
-export function findings(dump: OpenDump, of: readonly Cause[] = causes): Found[] {
-  const picture = pictureOf(asDump(dump))
-  return of
-    .filter((cause) => applies(cause, picture))
-    .flatMap((cause) => cause.find(picture).map((finding) => ({ code: cause.code, ...finding })))
-}
 
 const flannel = 'flannel.alpha.coreos.com/'
 export const macOf = (dump: OpenDump, node: string): string =>

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { exec } from '../../src/actions/exec.ts'
 import type { ExecAction } from '../../src/model/action.ts'
 import { dropLines, editLink, healthy, type OpenDump, replace } from '../dump/healthy.ts'
-import { findings, macOf, podOn, tunnelDown } from './pod-network-faults.ts'
+import { foundIn } from './findings.ts'
+import { macOf, podOn, tunnelDown } from './pod-network-faults.ts'
 
 const before = '0e:aa:bb:cc:dd:ee'
 const cp1 = macOf(healthy(), 'cp1')
@@ -98,7 +99,7 @@ describe('a safe change of verify --fix, in the kernel', () => {
     ({ make, edit, left }) => {
       const dump = healthy()
       edit(dump)
-      const actions = findings(dump)[0]!.remedy!.flatMap((of) => of.actions) as ExecAction[]
+      const actions = foundIn(dump)[0]!.remedy!.flatMap((of) => of.actions) as ExecAction[]
       const back = actions.toReversed().flatMap(({ undo }) => (undo === 'nothing' ? [] : undo)) as ExecAction[]
       const [well, , broken, , mended, , again, , undone] = inNode(
         state,
@@ -122,7 +123,7 @@ describe('a safe change of verify --fix, in the kernel', () => {
     for (const { edit } of faults) {
       const dump = healthy()
       edit(dump)
-      const actions = findings(dump)[0]!.remedy!.flatMap((of) => of.actions) as ExecAction[]
+      const actions = foundIn(dump)[0]!.remedy!.flatMap((of) => of.actions) as ExecAction[]
       const back = actions.flatMap(({ undo }) => (undo === 'nothing' ? [] : undo)) as ExecAction[]
       inNode('ip link del flannel.1', `ip link del ${veth}`, shell(back))
     }

@@ -1,42 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import { podNetworkCauses } from '../../src/causes/pod-network.ts'
 import type { Breaks } from '../../src/model/cause.ts'
-import type { Code } from '../../src/model/codes.ts'
-import {
-  addLine,
-  dropLines,
-  editCluster,
-  editLink,
-  healthy,
-  nodeOf,
-  type OpenDump,
-  partOf,
-  replace,
-} from '../dump/healthy.ts'
-import { annotate, down, findings, linkGone, macOf, podOn, tunnelDown } from './pod-network-faults.ts'
+import { addLine, dropLines, editCluster, editLink, nodeOf, partOf, replace } from '../dump/healthy.ts'
+import { annotate, down, linkGone, macOf, podOn, tunnelDown } from './pod-network-faults.ts'
 import { grown } from './pod-network-grown.ts'
-
-interface Row {
-  readonly code: Code
-  readonly how: string
-  readonly edit: (dump: OpenDump) => void
-  readonly where: string | ((dump: OpenDump) => string)
-  /** What the evidence has to show, literally. */
-  readonly shows: string
-  readonly breaks: Breaks
-  readonly level?: 'warning'
-  /** On a cluster of four nodes. */
-  readonly four?: true
-}
+import { eachComesAlone, type Row } from './rows.ts'
 
 const w1 = (more: Partial<Breaks> = {}): Breaks => ({ nodes: ['w1'], ...more })
 const across = w1({ acrossOnly: true })
 const pair: Breaks = { pairs: [['cp1', 'w1']] }
 
-const table: Row[] = [
+type FullRow = Row & { readonly breaks: Breaks }
+
+const table: FullRow[] = [
   {
     code: 'KUBELET_WRONG_NODE_IP',
-    how: 'every node has the address of the NAT interface as its InternalIP',
+    fault: 'every node has the address of the NAT interface as its InternalIP',
     edit: (dump) =>
       editCluster(dump, ({ nodes }) => {
         for (const node of nodes) node.internalIPs = ['10.0.2.15']
@@ -47,7 +26,7 @@ const table: Row[] = [
   },
   {
     code: 'KUBELET_WRONG_NODE_IP',
-    how: 'the InternalIP is an address that the node does not have',
+    fault: 'the InternalIP is an address that the node does not have',
     edit: (dump) =>
       editCluster(dump, ({ nodes }) => (nodes.find(({ name }) => name === 'w1')!.internalIPs = ['192.168.56.99'])),
     where: 'w1',
@@ -56,7 +35,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_MISMATCH_FLANNEL',
-    how: 'net-conf.json has another Network',
+    fault: 'net-conf.json has another Network',
     edit: (dump) => editCluster(dump, ({ configs }) => (configs.flannel!.network = '10.245.0.0/16')),
     where: 'kube-flannel/kube-flannel-cfg',
     shows: '"Network": "10.245.0.0/16"',
@@ -65,7 +44,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_MISMATCH_FLANNEL',
-    how: 'net-conf.json has another Network, and flannel of a node was started anew and ended at once',
+    fault: 'net-conf.json has another Network, and flannel of a node was started anew and ended at once',
     edit: (dump) => {
       editCluster(dump, ({ configs, pods }) => {
         configs.flannel!.network = '10.245.0.0/16'
@@ -79,7 +58,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_MISMATCH_PROXY',
-    how: 'kube-proxy has another clusterCIDR',
+    fault: 'kube-proxy has another clusterCIDR',
     edit: (dump) => editCluster(dump, ({ configs }) => (configs.proxy!.clusterCIDR = '10.200.0.0/16')),
     where: 'kube-system/kube-proxy',
     shows: 'clusterCIDR: 10.200.0.0/16',
@@ -87,7 +66,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_MISMATCH_PROXY',
-    how: 'the controller manager has another --cluster-cidr',
+    fault: 'the controller manager has another --cluster-cidr',
     edit: (dump) => editCluster(dump, ({ configs }) => (configs.controllerManager!.clusterCIDR = '10.200.0.0/16')),
     where: 'kube-system/kube-controller-manager',
     shows: '--cluster-cidr=10.200.0.0/16',
@@ -95,7 +74,7 @@ const table: Row[] = [
   },
   {
     code: 'PODCIDR_UNASSIGNED',
-    how: 'a node without podCIDR, so flannel does not start there and has written nothing',
+    fault: 'a node without podCIDR, so flannel does not start there and has written nothing',
     edit: (dump) => {
       editCluster(dump, (cluster) => {
         const node = cluster.nodes.find(({ name }) => name === 'w1')!
@@ -115,7 +94,7 @@ const table: Row[] = [
   },
   {
     code: 'PODCIDR_DUPLICATE',
-    how: 'both nodes have one podCIDR, and work with it',
+    fault: 'both nodes have one podCIDR, and work with it',
     edit: (dump) => {
       const { parts } = nodeOf(dump, 'w1')
       for (const part of Object.keys(parts)) parts[part] = parts[part]!.replaceAll('10.244.1.', '10.244.0.')
@@ -135,7 +114,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_OVERLAP_HOST',
-    how: 'docker0 with a network of the pods',
+    fault: 'docker0 with a network of the pods',
     edit: (dump) =>
       addLine(dump, 'w1', 'routes', '10.244.0.0/16 dev docker0 proto kernel scope link src 10.244.0.1 linkdown'),
     where: 'w1',
@@ -144,7 +123,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_OVERLAP_HOST',
-    how: "an interface on the network of another node's pods",
+    fault: "an interface on the network of another node's pods",
     edit: (dump) => addLine(dump, 'w1', 'routes', '10.244.0.0/25 dev tun0 proto kernel scope link src 10.244.0.9'),
     where: 'w1',
     shows: '10.244.0.0/25 dev tun0',
@@ -152,7 +131,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_OVERLAP_HOST',
-    how: 'a VPN with a route into the network of Services',
+    fault: 'a VPN with a route into the network of Services',
     edit: (dump) => addLine(dump, 'w1', 'routes', '10.100.0.0/16 via 10.8.0.1 dev tun0'),
     where: 'w1',
     shows: '10.100.0.0/16 via 10.8.0.1 dev tun0',
@@ -160,7 +139,7 @@ const table: Row[] = [
   },
   {
     code: 'CIDR_OVERLAP_HOST',
-    how: 'a route of a VPN that is wider than the network of pods, which wins over it: only a warning',
+    fault: 'a route of a VPN that is wider than the network of pods, which wins over it: only a warning',
     edit: (dump) => addLine(dump, 'w1', 'routes', '10.0.0.0/8 via 172.17.0.9 dev eth0'),
     where: 'w1',
     shows: '10.0.0.0/8 via 172.17.0.9 dev eth0',
@@ -169,7 +148,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_NOT_READY',
-    how: 'flannel crashes before it has written its subnet',
+    fault: 'flannel crashes before it has written its subnet',
     edit: (dump) => {
       delete nodeOf(dump, 'w1').parts['flannel-env']
       editCluster(dump, ({ pods }) => {
@@ -184,7 +163,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_NOT_READY',
-    how: 'no pod of flannel on the node any more',
+    fault: 'no pod of flannel on the node any more',
     edit: (dump) =>
       editCluster(dump, ({ pods }) =>
         pods.splice(
@@ -198,7 +177,7 @@ const table: Row[] = [
   },
   {
     code: 'CNI_CONF_SHADOW',
-    how: 'the configuration of containerd comes first, and a pod got an address of it',
+    fault: 'the configuration of containerd comes first, and a pod got an address of it',
     edit: (dump) => {
       nodeOf(dump, 'w1').parts['cni-conf/10-containerd-net.conflist'] =
         '{"cniVersion":"1.0.0","name":"containerd-net","plugins":[{"type":"bridge","bridge":"cni1","ipam":{"type":"host-local"}},{"type":"portmap"}]}'
@@ -212,7 +191,7 @@ const table: Row[] = [
   },
   {
     code: 'CNI_CONF_MISSING',
-    how: 'the directory is empty',
+    fault: 'the directory is empty',
     edit: (dump) => {
       delete nodeOf(dump, 'w1').parts['cni-conf/10-flannel.conflist']
     },
@@ -222,16 +201,16 @@ const table: Row[] = [
   },
   {
     code: 'CNI_CONF_MISSING',
-    how: 'the only file is cut off',
+    fault: 'the only file is cut off',
     edit: (dump) => replace(dump, 'w1', 'cni-conf/10-flannel.conflist', /\]\s*\}\s*$/, ''),
     where: 'w1',
     shows: '"name": "cbr0"',
     breaks: w1(),
   },
   ...['bridge', 'host-local', 'portmap', 'loopback', 'flannel'].map(
-    (plugin): Row => ({
+    (plugin): FullRow => ({
       code: 'CNI_BIN_MISSING',
-      how: `${plugin} is not installed`,
+      fault: `${plugin} is not installed`,
       edit: (dump) => dropLines(dump, 'w1', 'cni-plugins', new RegExp(`^${plugin}$`)),
       where: 'w1',
       shows: 'firewall',
@@ -240,7 +219,7 @@ const table: Row[] = [
   ),
   {
     code: 'FLANNEL_ENV_STALE',
-    how: 'a node that joined anew, with everything still on the old podCIDR',
+    fault: 'a node that joined anew, with everything still on the old podCIDR',
     edit: (dump) => {
       const part = (name: string) => replace(dump, 'w1', name, '10.244.1.', '10.244.7.')
       for (const name of ['flannel-env', 'links', 'routes']) part(name)
@@ -251,7 +230,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_LINK_MISSING',
-    how: 'ip link del flannel.1',
+    fault: 'ip link del flannel.1',
     edit: (dump) => linkGone(dump, 'w1', 'flannel.1'),
     where: 'w1',
     shows: 'Device "flannel.1" does not exist.',
@@ -259,7 +238,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_LINK_DOWN',
-    how: 'ip link set flannel.1 down',
+    fault: 'ip link set flannel.1 down',
     edit: tunnelDown,
     where: 'w1',
     shows: 'flannel.1: <BROADCAST,MULTICAST> mtu 1450 state DOWN',
@@ -267,7 +246,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_ADDRESS_WRONG',
-    how: 'another address',
+    fault: 'another address',
     edit: (dump) => editLink(dump, 'w1', 'flannel.1', (link) => (link.addr_info[0].local = '10.244.9.0')),
     where: 'w1',
     shows: 'inet 10.244.9.0/32 scope global flannel.1',
@@ -279,7 +258,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_ADDRESS_WRONG',
-    how: 'the address was deleted, and the kernel took the routes with it',
+    fault: 'the address was deleted, and the kernel took the routes with it',
     edit: (dump) => {
       editLink(dump, 'w1', 'flannel.1', (link) => (link.addr_info = []))
       dropLines(dump, 'w1', 'routes', 'via 10.244')
@@ -291,7 +270,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_WRONG_IFACE',
-    how: 'all nodes announce the address of their NAT interface',
+    fault: 'all nodes announce the address of their NAT interface',
     edit: (dump) => {
       for (const { name } of dump.cluster!.nodes) annotate(dump, name, 'public-ip', '10.0.2.15')
       for (const { node } of dump.nodes) replace(dump, node, 'fdb', /dst 192\.168\.56\.1\d/, 'dst 10.0.2.15')
@@ -302,7 +281,7 @@ const table: Row[] = [
   },
   {
     code: 'FLANNEL_WRONG_IFACE',
-    how: 'one node announces the address of a network that the others are not on',
+    fault: 'one node announces the address of a network that the others are not on',
     edit: (dump) => {
       editLink(dump, 'w1', 'eth0', (link) => Object.assign(link.addr_info[0], { local: '10.0.2.15', prefixlen: 24 }))
       replace(dump, 'w1', 'routes', /172\.17\.0\.(0\/16|\d+)/, '10.0.2.15')
@@ -315,7 +294,7 @@ const table: Row[] = [
   },
   {
     code: 'PUBLIC_IP_STALE',
-    how: 'the node got another address from DHCP',
+    fault: 'the node got another address from DHCP',
     edit: (dump) => {
       editLink(dump, 'w1', 'eth1', (link) => (link.addr_info[0].local = '192.168.56.77'))
       editCluster(dump, ({ nodes }) => (nodes.find(({ name }) => name === 'w1')!.internalIPs = ['192.168.56.77']))
@@ -326,7 +305,7 @@ const table: Row[] = [
   },
   {
     code: 'VNI_MISMATCH',
-    how: 'the device was made anew with another VNI',
+    fault: 'the device was made anew with another VNI',
     edit: (dump) => editLink(dump, 'w1', 'flannel.1', (link) => (link.linkinfo.info_data.id = 2)),
     where: 'w1',
     shows: 'vxlan id 2',
@@ -334,7 +313,7 @@ const table: Row[] = [
   },
   {
     code: 'VXLAN_PORT_MISMATCH',
-    how: 'the device was made anew with the port of IANA, and has no routes yet',
+    fault: 'the device was made anew with the port of IANA, and has no routes yet',
     edit: (dump) => {
       editLink(dump, 'w1', 'flannel.1', (link) => (link.linkinfo.info_data.port = 4789))
       dropLines(dump, 'w1', 'routes', 'via 10.244')
@@ -347,7 +326,7 @@ const table: Row[] = [
   },
   {
     code: 'VTEP_MAC_DRIFT',
-    how: 'systemd-udevd gave flannel.1 another MAC, and the kernel dropped its neighbours',
+    fault: 'systemd-udevd gave flannel.1 another MAC, and the kernel dropped its neighbours',
     edit: (dump) => {
       editLink(dump, 'w1', 'flannel.1', (link) => (link.address = '0e:11:22:33:44:55'))
       dropLines(dump, 'w1', 'neighbours', 'dev flannel.1')
@@ -358,7 +337,7 @@ const table: Row[] = [
   },
   {
     code: 'ROUTE_SHADOWED',
-    how: 'a blackhole for half of the pods of a node',
+    fault: 'a blackhole for half of the pods of a node',
     edit: (dump) => addLine(dump, 'cp1', 'routes', 'blackhole 10.244.1.0/25', '10.244.1.0/24'),
     where: 'cp1 -> w1',
     shows: 'blackhole 10.244.1.0/25',
@@ -366,7 +345,7 @@ const table: Row[] = [
   },
   {
     code: 'ROUTE_SHADOWED',
-    how: "an unreachable route in the place of flannel's",
+    fault: "an unreachable route in the place of flannel's",
     edit: (dump) => replace(dump, 'cp1', 'routes', /^10\.244\.1\.0\/24 via.*$/m, 'unreachable 10.244.1.0/24'),
     where: 'cp1 -> w1',
     shows: 'unreachable 10.244.1.0/24',
@@ -374,7 +353,7 @@ const table: Row[] = [
   },
   {
     code: 'ROUTE_SHADOWED',
-    how: 'a more specific route to one pod',
+    fault: 'a more specific route to one pod',
     edit: (dump) => addLine(dump, 'cp1', 'routes', '10.244.1.5 via 172.17.0.1 dev eth0', '10.244.1.0/24'),
     where: 'cp1 -> w1',
     shows: '10.244.1.5 via 172.17.0.1 dev eth0',
@@ -382,7 +361,7 @@ const table: Row[] = [
   },
   {
     code: 'ROUTE_SHADOWED',
-    how: 'a more specific route through the tunnel, to the wrong peer',
+    fault: 'a more specific route through the tunnel, to the wrong peer',
     edit: (dump) =>
       addLine(dump, 'cp1', 'routes', '10.244.1.128/25 via 10.244.3.0 dev flannel.1 onlink', '10.244.1.0/24'),
     where: 'cp1 -> w1',
@@ -391,7 +370,7 @@ const table: Row[] = [
   },
   {
     code: 'ROUTE_SHADOWED',
-    how: 'a policy rule sends what comes from pods to another table',
+    fault: 'a policy rule sends what comes from pods to another table',
     edit: (dump) => {
       addLine(dump, 'w1', 'rules', '100:\tfrom 10.244.0.0/16 lookup 100', '32766:')
       addLine(dump, 'w1', 'routes', 'default via 172.17.0.1 dev eth0 table 100')
@@ -399,11 +378,11 @@ const table: Row[] = [
     where: 'w1',
     shows: '100:\tfrom 10.244.0.0/16 lookup 100',
     breaks: across,
-    four: true,
+    begin: () => grown(3),
   },
   {
     code: 'ROUTE_SHADOWED',
-    how: 'a policy rule sends what is for one node to a table without a way',
+    fault: 'a policy rule sends what is for one node to a table without a way',
     edit: (dump) => {
       addLine(dump, 'w1', 'rules', '51:\tfrom all to 10.244.2.0/24 lookup 51', '32766:')
       addLine(dump, 'w1', 'routes', 'unreachable 10.244.2.0/24 table 51')
@@ -411,11 +390,11 @@ const table: Row[] = [
     where: 'w1 -> w2',
     shows: 'unreachable 10.244.2.0/24 table 51',
     breaks: { pairs: [['w1', 'w2']] },
-    four: true,
+    begin: () => grown(3),
   },
   {
     code: 'PEER_ROUTE_MISSING',
-    how: 'ip route del',
+    fault: 'ip route del',
     edit: (dump) => dropLines(dump, 'cp1', 'routes', '10.244.1.0/24 via'),
     where: 'cp1 -> w1',
     shows: '(nothing)',
@@ -423,7 +402,7 @@ const table: Row[] = [
   },
   {
     code: 'PEER_ROUTE_MISSING',
-    how: 'flannel.1 was down for a moment: routes and neighbours are gone, and that is one finding',
+    fault: 'flannel.1 was down for a moment: routes and neighbours are gone, and that is one finding',
     edit: (dump) => {
       dropLines(dump, 'w1', 'routes', 'dev flannel.1 onlink')
       dropLines(dump, 'w1', 'neighbours', 'dev flannel.1')
@@ -431,11 +410,11 @@ const table: Row[] = [
     where: 'w1',
     shows: 'ip route show 10.244.0.0/24',
     breaks: { pairs: ['cp1', 'w2', 'w3'].map((peer) => ['w1', peer] as const) },
-    four: true,
+    begin: () => grown(3),
   },
   {
     code: 'PEER_ROUTE_WRONG',
-    how: 'the route leads to the default gateway',
+    fault: 'the route leads to the default gateway',
     edit: (dump) =>
       replace(
         dump,
@@ -450,16 +429,16 @@ const table: Row[] = [
   },
   {
     code: 'PEER_ROUTE_WRONG',
-    how: 'the route leads to another peer',
+    fault: 'the route leads to another peer',
     edit: (dump) => replace(dump, 'cp1', 'routes', '10.244.1.0/24 via 10.244.1.0', '10.244.1.0/24 via 10.244.2.0'),
     where: 'cp1 -> w1',
     shows: 'via 10.244.2.0',
     breaks: pair,
-    four: true,
+    begin: () => grown(3),
   },
   {
     code: 'PEER_NEIGH_MISSING',
-    how: 'the entry is gone',
+    fault: 'the entry is gone',
     edit: (dump) => dropLines(dump, 'cp1', 'neighbours', '10.244.1.0 dev flannel.1'),
     where: 'cp1 -> w1',
     shows: '(nothing)',
@@ -467,7 +446,7 @@ const table: Row[] = [
   },
   {
     code: 'PEER_NEIGH_MISSING',
-    how: 'the entry has failed',
+    fault: 'the entry has failed',
     edit: (dump) => replace(dump, 'cp1', 'neighbours', /^10\.244\.1\.0 .*$/m, '10.244.1.0 dev flannel.1 FAILED'),
     where: 'cp1 -> w1',
     shows: '10.244.1.0 dev flannel.1 FAILED',
@@ -475,7 +454,7 @@ const table: Row[] = [
   },
   {
     code: 'PEER_NEIGH_STALE',
-    how: 'the peer had another MAC before, and the FDB still has the old one too',
+    fault: 'the peer had another MAC before, and the FDB still has the old one too',
     edit: (dump) => {
       for (const part of ['neighbours', 'fdb']) replace(dump, 'cp1', part, macOf(dump, 'w1'), '0e:aa:bb:cc:dd:ee')
     },
@@ -485,7 +464,7 @@ const table: Row[] = [
   },
   {
     code: 'PEER_NEIGH_STALE',
-    how: 'all peers kept the old MAC of one node: one finding, at that node',
+    fault: 'all peers kept the old MAC of one node: one finding, at that node',
     edit: (dump) => {
       for (const node of ['cp1', 'w2', 'w3'])
         for (const part of ['neighbours', 'fdb']) replace(dump, node, part, macOf(dump, 'w1'), '0e:aa:bb:cc:dd:ee')
@@ -493,11 +472,11 @@ const table: Row[] = [
     where: 'w1',
     shows: 'lladdr 0e:aa:bb:cc:dd:ee PERMANENT',
     breaks: { pairs: ['cp1', 'w2', 'w3'].map((node) => [node, 'w1'] as const) },
-    four: true,
+    begin: () => grown(3),
   },
   {
     code: 'PEER_FDB_MISSING',
-    how: 'bridge fdb del',
+    fault: 'bridge fdb del',
     edit: (dump) => dropLines(dump, 'cp1', 'fdb', macOf(dump, 'w1')),
     where: 'cp1 -> w1',
     shows: '(nothing)',
@@ -505,7 +484,7 @@ const table: Row[] = [
   },
   {
     code: 'PEER_FDB_STALE',
-    how: 'the entry names the old address of the host',
+    fault: 'the entry names the old address of the host',
     edit: (dump) => replace(dump, 'cp1', 'fdb', 'dst 192.168.56.12', 'dst 192.168.56.250'),
     where: 'cp1 -> w1',
     shows: 'dev flannel.1 dst 192.168.56.250 self permanent',
@@ -513,7 +492,7 @@ const table: Row[] = [
   },
   {
     code: 'CNI0_MISSING',
-    how: 'ip link del cni0',
+    fault: 'ip link del cni0',
     edit: (dump) => {
       const { veth } = podOn(dump)
       linkGone(dump, 'w1', 'cni0')
@@ -525,7 +504,7 @@ const table: Row[] = [
   },
   {
     code: 'CNI0_DOWN',
-    how: 'ip link set cni0 down',
+    fault: 'ip link set cni0 down',
     edit: (dump) => {
       editLink(dump, 'w1', 'cni0', down)
       dropLines(dump, 'w1', 'routes', /^10\.244\.1\.0\/24 dev cni0/)
@@ -536,7 +515,7 @@ const table: Row[] = [
   },
   {
     code: 'CNI0_ADDRESS_WRONG',
-    how: 'another address',
+    fault: 'another address',
     edit: (dump) => {
       editLink(dump, 'w1', 'cni0', (link) => (link.addr_info[0].local = '10.244.9.1'))
       replace(
@@ -553,7 +532,7 @@ const table: Row[] = [
   },
   {
     code: 'VETH_DETACHED',
-    how: 'ip link set VETH nomaster',
+    fault: 'ip link set VETH nomaster',
     edit: (dump) => editLink(dump, 'w1', podOn(dump).veth, (link) => delete link.master),
     where: (dump) => podOn(dump).name,
     shows: 'state UP',
@@ -561,7 +540,7 @@ const table: Row[] = [
   },
   {
     code: 'VETH_DETACHED',
-    how: 'the link of a pod of cluster DNS is down',
+    fault: 'the link of a pod of cluster DNS is down',
     edit: (dump) => {
       const dns = dump.cluster!.pods.find(({ labels }) => labels['k8s-app'] === 'kube-dns')!
       dump.cluster!.pods = [dns, ...dump.cluster!.pods.filter((pod) => pod !== dns)]
@@ -576,7 +555,7 @@ const table: Row[] = [
   },
   {
     code: 'POD_LINK_DOWN',
-    how: 'eth0 of a pod is down',
+    fault: 'eth0 of a pod is down',
     edit: (dump) => {
       const { part, veth } = podOn(dump)
       editLink(dump, 'w1', 'eth0', down, part('links'))
@@ -593,7 +572,7 @@ const table: Row[] = [
   },
   {
     code: 'POD_LINK_DOWN',
-    how: 'eth0 of a pod lost its address',
+    fault: 'eth0 of a pod lost its address',
     edit: (dump) => editLink(dump, 'w1', 'eth0', (link) => link.addr_info.shift(), podOn(dump).part('links')),
     where: (dump) => podOn(dump).name,
     shows: 'inet6 fe80',
@@ -601,7 +580,7 @@ const table: Row[] = [
   },
   {
     code: 'POD_ROUTE_MISSING',
-    how: 'a pod without default route',
+    fault: 'a pod without default route',
     edit: (dump) => dropLines(dump, 'w1', podOn(dump).part('routes'), 'default via'),
     where: (dump) => podOn(dump).name,
     shows: '10.244.1.0/24 dev eth0 proto kernel',
@@ -609,7 +588,7 @@ const table: Row[] = [
   },
   {
     code: 'POD_IP_OUTSIDE_PODCIDR',
-    how: 'a pod that was made with another configuration',
+    fault: 'a pod that was made with another configuration',
     edit: (dump) => {
       const { pod, part } = podOn(dump)
       replace(dump, 'w1', part('links'), pod.ips[0]!, '10.88.0.4')
@@ -621,7 +600,7 @@ const table: Row[] = [
   },
   {
     code: 'POD_IP_DUPLICATE',
-    how: 'two pods of a node have one IP',
+    fault: 'two pods of a node have one IP',
     edit: (dump) => {
       const [one, two] = dump.cluster!.pods.filter(({ node, hostNetwork }) => node === 'cp1' && !hostNetwork)
       for (const part of Object.keys(nodeOf(dump, 'cp1').parts).filter((name) => /^pod.*links$/.test(name)))
@@ -637,7 +616,7 @@ const table: Row[] = [
   },
   {
     code: 'MTU_UNDERLAY',
-    how: 'the interface of the node has only 1450',
+    fault: 'the interface of the node has only 1450',
     edit: (dump) => editLink(dump, 'w1', 'eth1', (link) => (link.mtu = 1450)),
     where: 'w1',
     shows: 'mtu 1450 state UP link/ether',
@@ -651,9 +630,9 @@ const table: Row[] = [
       ['cni0', 1500],
     ] as const
   ).map(
-    ([name, mtu]): Row => ({
+    ([name, mtu]): FullRow => ({
       code: 'MTU_MISMATCH',
-      how: `${name} has MTU ${mtu}`,
+      fault: `${name} has MTU ${mtu}`,
       edit: (dump) => editLink(dump, 'w1', name, (link) => (link.mtu = mtu)),
       where: 'w1',
       shows: `${name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu ${mtu}`,
@@ -662,7 +641,7 @@ const table: Row[] = [
   ),
   {
     code: 'MTU_MISMATCH',
-    how: 'eth0 of a pod has more than its other end',
+    fault: 'eth0 of a pod has more than its other end',
     edit: (dump) => editLink(dump, 'w1', 'eth0', (link) => (link.mtu = 1500), podOn(dump).part('links')),
     where: 'w1',
     shows: 'FLANNEL_MTU=1450',
@@ -670,7 +649,7 @@ const table: Row[] = [
   },
   {
     code: 'MTU_MISMATCH',
-    how: 'a pod has less than the others on both ends, which harms nobody',
+    fault: 'a pod has less than the others on both ends, which harms nobody',
     edit: (dump) => {
       const { part, veth } = podOn(dump)
       editLink(dump, 'w1', 'eth0', (link) => (link.mtu = 1400), part('links'))
@@ -684,7 +663,7 @@ const table: Row[] = [
   },
   {
     code: 'MTU_MISMATCH',
-    how: 'a node with jumbo frames among others without',
+    fault: 'a node with jumbo frames among others without',
     edit: (dump) => {
       for (const part of Object.keys(nodeOf(dump, 'w1').parts).filter((name) => /links$/.test(name)))
         nodeOf(dump, 'w1').parts[part] = partOf(dump, 'w1', part)
@@ -699,7 +678,7 @@ const table: Row[] = [
   },
   {
     code: 'VXLAN_CSUM_OFFLOAD',
-    how: 'a third of the UDP packets has wrong checksums',
+    fault: 'a third of the UDP packets has wrong checksums',
     edit: (dump) => replace(dump, 'w1', 'counters', /^(Udp: \d+ \d+) \d+ (\d+ \d+ \d+) \d+ /m, '$1 150 $2 150 '),
     where: 'w1',
     shows: 'UdpInCsumErrors 150',
@@ -707,7 +686,7 @@ const table: Row[] = [
   },
   {
     code: 'IPAM_LEAK',
-    how: 'files of a hundred pods that are gone: a warning',
+    fault: 'files of a hundred pods that are gone: a warning',
     edit: (dump) => {
       for (let n = 100; n < 200; n++) addLine(dump, 'w1', 'cni-leases', `cbr0/10.244.1.${n}`)
     },
@@ -718,7 +697,7 @@ const table: Row[] = [
   },
   {
     code: 'IPAM_LEAK',
-    how: 'no address is left',
+    fault: 'no address is left',
     edit: (dump) => {
       const { pod } = podOn(dump)
       for (let n = 2; n < 255; n++)
@@ -731,19 +710,7 @@ const table: Row[] = [
 ]
 
 describe('the causes of the pod network', () => {
-  it.each(table)('$code comes first and alone: $how', ({ code, edit, where, shows, breaks, level, four }) => {
-    const dump = four ? grown(3) : healthy()
-    const before = JSON.stringify(dump)
-    edit(dump)
-    expect(JSON.stringify(dump), 'the edit changed nothing').not.toBe(before)
-    const found = findings(dump)
-    expect(found.map((it) => it.code)).toEqual([code])
-    const [finding] = found
-    expect(finding?.where).toBe(typeof where === 'string' ? where : where(dump))
-    expect(finding?.evidence.map(({ source, line }) => `${source}\n${line}`).join('\n')).toContain(shows)
-    expect(finding?.breaks).toEqual(breaks)
-    expect(finding?.level).toBe(level)
-  })
+  eachComesAlone(table)
 
   it('have a case in the table each, but for those that have a test of their own', () => {
     const tried = new Set(table.map(({ code }) => code))

@@ -23,9 +23,8 @@ export function healthy(): OpenDump {
   return { ...index, nodes: index.nodes.map((name) => json<Open<NodeDump>>(`nodes/${name}.json`)) }
 }
 
-/** The healthy dump after a change, understood. Throws where the change left it as it was. */
-export function broken(edit: (dump: OpenDump) => void): Picture {
-  const dump = healthy()
+/** A dump after a change, understood. Throws where the change left it as it was. */
+export function broken(edit: (dump: OpenDump) => void, dump = healthy()): Picture {
   const before = JSON.stringify(dump)
   edit(dump)
   if (JSON.stringify(dump) === before) throw new Error('the edit changed nothing of the dump')
