@@ -1,37 +1,22 @@
+import type { Code } from '../../model/codes.ts'
 import type { Fault } from '../fault.ts'
 
-const sysctl = (on: Fault['on'], key: string, bad: number, good: number) => ({
-  on,
-  make: `sysctl -qw ${key}=${bad}`,
-  undo: `sysctl -qw ${key}=${good}`,
+/** A setting of the kernel that has to be 1 is 0 on a worker. */
+const off = (code: Code, title: string, key: string): Fault => ({
+  code,
+  title,
+  on: 'worker',
+  level: 'quick',
+  make: `sysctl -qw ${key}=0`,
+  undo: `sysctl -qw ${key}=1`,
 })
 
 /** Settings of the kernel, identities, certificates, the node itself. */
 export const host: readonly Fault[] = [
-  {
-    code: 'IP_FORWARD_OFF',
-    title: 'a node does not forward',
-    level: 'quick',
-    ...sysctl('worker', 'net.ipv4.ip_forward', 0, 1),
-  },
-  {
-    code: 'FORWARDING_OFF',
-    title: 'flannel.1 of a node does not forward',
-    level: 'quick',
-    ...sysctl('worker', 'net.ipv4.conf.flannel/1.forwarding', 0, 1),
-  },
-  {
-    code: 'FORWARDING_OFF',
-    title: 'the bridge of a node does not forward',
-    level: 'quick',
-    ...sysctl('worker', 'net.ipv4.conf.cni0.forwarding', 0, 1),
-  },
-  {
-    code: 'BR_NETFILTER_OFF',
-    title: 'the bridge of a node passes the rules by',
-    level: 'quick',
-    ...sysctl('worker', 'net.bridge.bridge-nf-call-iptables', 0, 1),
-  },
+  off('IP_FORWARD_OFF', 'a node does not forward', 'net.ipv4.ip_forward'),
+  off('FORWARDING_OFF', 'flannel.1 of a node does not forward', 'net.ipv4.conf.flannel/1.forwarding'),
+  off('FORWARDING_OFF', 'the bridge of a node does not forward', 'net.ipv4.conf.cni0.forwarding'),
+  off('BR_NETFILTER_OFF', 'the bridge of a node passes the rules by', 'net.bridge.bridge-nf-call-iptables'),
   {
     code: 'RP_FILTER',
     title: 'strict rp_filter, and answers to a peer leave by another interface',
