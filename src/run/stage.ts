@@ -9,7 +9,7 @@ import { guarded } from './guarded.ts'
 import { applyScript, type Item } from './script.ts'
 import { type Segment, segmentsOf } from './segments.ts'
 import type { Done, Means, Task } from './task.ts'
-import { sendFiles, sendImages } from './transfer.ts'
+import { send } from './transfer.ts'
 
 /**
  * Carries out one stage on one host, segment by segment. Throws a Failure that names the step and shows what it printed, or
@@ -43,8 +43,7 @@ async function transfer(task: Task, way: 'files' | 'images', items: Segment['ite
     const summary = `send ${items.length} ${way}`
     const began = performance.now()
     tell(task, first.step, summary)
-    const send = way === 'files' ? sendFiles : sendImages
-    const reply = await send(hands, means.prelude, items, means.store, {
+    const reply = await send(way, hands, means.prelude, items, means.store, {
       signal: means.signal,
       onBytes: (sent, total) => means.emit({ type: 'bytes', stage: stage.stage, host, sent, total }),
     })

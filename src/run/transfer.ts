@@ -19,40 +19,52 @@ export interface TransferOptions {
   readonly onBytes?: (sent: number, total: number) => void
 }
 
-/** Brings files to a host in one stream and puts each in its place. */
-export function sendFiles(
+/** Bytes, and what takes them in on the host. */
+interface Load {
+  readonly archive: { size: number; stream: Readable }
+  readonly work: readonly Sh[]
+}
+
+const loads = {
+  /** Files in one tar, each of which is put in its place. */
+  files(items: readonly Item[], store: Store): Load {
+    const uploads = items.map(({ action }) => action as UploadAction)
+    const work = [
+      `incoming="$state/incoming"; rm -rf "$incoming"; mkdir "$incoming"; cd "$incoming"`,
+      'tar -xf -',
+      ...uploads.map(place),
+      'cd /; rm -rf "$incoming"',
+    ]
+    return { archive: store.files(uploads.map(({ artifact }) => artifact)), work }
+  },
+  /** Images straight into containerd, each blob once, pinned against the kubelet's image clean-up. */
+  images(items: readonly Item[], store: Store): Load {
+    const work = ['ctr -n k8s.io images import --label io.cri-containerd.pinned=pinned - >/dev/null']
+    return { archive: store.images(items.map(({ action }) => (action as ImageAction).ref)), work }
+  },
+}
+
+/** Brings what the items ask for to a host in one stream, with every item in the journal first. */
+export async function send(
+  way: keyof typeof loads,
   hands: Hands,
   prelude: Sh,
   items: readonly Item[],
   store: Store,
   options: TransferOptions,
 ): Promise<Reply> {
-  const uploads = items.map(({ action }) => action as UploadAction)
-  const unpack = [
-    `incoming="$state/incoming"; rm -rf "$incoming"; mkdir "$incoming"; cd "$incoming"`,
-    'tar -xf -',
-    ...uploads.map(place),
-    'cd /; rm -rf "$incoming"',
-  ]
-  return send(hands, script(prelude, items, unpack), store.files(uploads.map(({ artifact }) => artifact)), options)
-}
-
-/** Streams images straight into containerd, each blob once, and pins them against the kubelet's image clean-up. */
-export function sendImages(
-  hands: Hands,
-  prelude: Sh,
-  items: readonly Item[],
-  store: Store,
-  options: TransferOptions,
-): Promise<Reply> {
-  const refs = items.map(({ action }) => (action as ImageAction).ref)
-  const take = ['ctr -n k8s.io images import --label io.cri-containerd.pinned=pinned - >/dev/null']
-  return send(hands, script(prelude, items, take), store.images(refs), options)
-}
-
-/** What takes the bytes in, with every item in the journal first. */
-function script(prelude: Sh, items: readonly Item[], work: readonly Sh[]): Sh {
-  return [prelude, 'set -e', 'take_over /run/k8snet/transfer.lock', ...items.map(journalLine), ...work].join('\n')
+  const { archive, work } = loads[way](items, store)
+  try {
+    const script = [prelude, 'set -e', 'take_over /run/k8snet/transfer.lock', ...items.map(journalLine), ...work]
+    return await hands.send(script.join('\n'), archive.stream, {
+      timeoutMs: 30 * 60_000,
+      ...(options.signal && { signal: options.signal }),
+      onBytes: (sent) => options.onBytes?.(sent, archive.size),
+    })
+  } finally {
+    archive.stream.destroy()
+    await finished(archive.stream).catch(() => undefined)
+  }
 }
 
 function place({ artifact, path, mode, was, sha256 }: UploadAction): Sh {
@@ -62,22 +74,4 @@ function place({ artifact, path, mode, was, sha256 }: UploadAction): Sh {
     sh`chmod ${mode} ${artifact}; chown 0:0 ${artifact}; mv -f ${artifact} ${path}`,
     sh`printf '%s %s\n' ${sha256} "$(stat -c '%s %Y %n' ${path})" >>"$state/artifacts"`,
   ].join('\n')
-}
-
-async function send(
-  hands: Hands,
-  script: Sh,
-  archive: { size: number; stream: Readable },
-  options: TransferOptions,
-): Promise<Reply> {
-  try {
-    return await hands.send(script, archive.stream, {
-      timeoutMs: 30 * 60_000,
-      ...(options.signal && { signal: options.signal }),
-      onBytes: (sent) => options.onBytes?.(sent, archive.size),
-    })
-  } finally {
-    archive.stream.destroy()
-    await finished(archive.stream).catch(() => undefined)
-  }
 }
