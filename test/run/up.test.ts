@@ -46,8 +46,11 @@ describe('a run', () => {
   })
 
   it('lets the stages of different hosts overlap: only what `after` names is waited for', async () => {
+    // w1 is at work until the two others have ended both stages, however slow the machine is
+    const lines = `[ "$(cat ${scene.dir}/order 2>/dev/null | wc -l)" -ge 4 ]`
+    const wait = `i=0; until ${lines} || [ $i -ge 200 ]; do sleep 0.1; i=$((i + 1)); done`
     const slow = (site: Site) =>
-      site.host.name === 'w1' ? { command: `sleep 1; echo slow >>${scene.dir}/order; echo 1 >${scene.dir}/w1/one` } : {}
+      site.host.name === 'w1' ? { command: `${wait}; echo slow >>${scene.dir}/order; echo 1 >${scene.dir}/w1/one` } : {}
     await scene.run(playbook({ name: 'one' }, { name: 'two', after: ['one'] }), {
       one: scene.touch('one', slow),
       two: scene.touch('two'),
