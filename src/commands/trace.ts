@@ -29,7 +29,7 @@ export function traceCommand(io: CommandIo): Command {
   const command = common(
     new Command('trace')
       .description('The way of a packet through the cluster, hop by hop, there and back.')
-      .argument('<ends...>', 'INVENTORY FROM TO[:PORT][/udp]; with --from DIR only FROM and TO')
+      .argument('[ends...]', 'INVENTORY FROM TO[:PORT][/udp]; with --from DIR only FROM and TO')
       .option('--live', 'send one real packet, and show what moved where')
       .option('--from <dir>', 'follow it in a dump that verify --save has written, offline')
       .option('--all', 'show every way back, also where several are well'),
