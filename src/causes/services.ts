@@ -2,6 +2,7 @@ import type { Cause } from '../model/cause.ts'
 import { netpolNotEnforced, nodeNotReady } from './services/cluster.ts'
 import { coreDnsLoop, coreDnsNotReady, dnsConntrackRace, dnsNoEndpoints, kubeletDnsMismatch } from './services/dns.ts'
 import { kubeRulesMissing, kubeRulesStale } from './services/endpoints.ts'
+import { trafficPolicyBroken } from './services/policy.ts'
 import { kubeProxyDown } from './services/proxy.ts'
 import { hairpinOff, serviceNoEndpoints, udpConntrackStale } from './services/service.ts'
 import { kubeMasqMissing, kubeSpreadWrong } from './services/shares.ts'
@@ -13,6 +14,7 @@ export const serviceCauses: readonly Cause[] = [
   kubeRulesMissing,
   kubeSpreadWrong,
   kubeMasqMissing,
+  trafficPolicyBroken,
   hairpinOff,
   udpConntrackStale,
   kubeletDnsMismatch,

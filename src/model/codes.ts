@@ -109,7 +109,7 @@ export const codes = {
   SERVICE_SPREAD_UNEVEN: 'A Service prefers some of its endpoints.',
   AFFINITY_BROKEN: 'A Service with session affinity sends one client to several endpoints.',
   TRAFFIC_POLICY_BROKEN:
-    'externalTrafficPolicy is not followed, or hides the client from the server where it must not.',
+    'A traffic policy Local is not followed, or the client is hidden from the server where it must not be.',
   HOSTPORT_UNREACHABLE: 'A hostPort does not answer.',
   POD_TO_NODE_FAILED: 'A pod does not reach a node, or a pod in the network of a node.',
   LARGE_PACKETS_LOST: 'Small packets arrive, large ones do not.',

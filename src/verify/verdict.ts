@@ -29,7 +29,9 @@ export function verdictOf(item: Case, probe: Probe, result: ProbeResult, code: C
     case 'server':
       return ofServer(expect, item, result, way, said, code)
     case 'silence':
-      return result.ok ? fault(`${said}, and ${item.to} has no endpoint: it must not answer`) : {}
+      return result.ok
+        ? fault(`${said}, and ${item.to} has no endpoint: it must not answer`)
+        : { note: 'with externalTrafficPolicy Local a node that has no endpoint does not answer, by design' }
     case 'policy': {
       if (!result.ok) return { note: `NetworkPolicies are enforced: deny-all keeps ${item.to} silent` }
       const text = `deny-all does not keep ${item.to} from answering ${item.from}`

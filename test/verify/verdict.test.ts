@@ -65,8 +65,16 @@ describe('the verdict of the full level', () => {
       'failed | TRAFFIC_POLICY_BROKEN | trytcp 192.168.56.12 -> 192.168.56.11:30011: server on cp1 saw 10.244.0.1, expected 192.168.56.12',
     ],
     ['traffic-policy/w1/cp1/udp', 'fail 2000 timeout', 'failed | TRAFFIC_POLICY_BROKEN | '],
-    ['traffic-policy/w1/w2/tcp', 'fail 800 timeout', 'passed'],
-    ['traffic-policy/w1/w2/tcp', 'fail 0 refused', 'passed'],
+    [
+      'traffic-policy/w1/w2/tcp',
+      'fail 800 timeout',
+      'passed | with externalTrafficPolicy Local a node that has no endpoint does not answer, by design',
+    ],
+    [
+      'traffic-policy/w1/w2/tcp',
+      'fail 0 refused',
+      'passed | with externalTrafficPolicy Local a node that has no endpoint does not answer, by design',
+    ],
     ['traffic-policy/w1/w2/tcp', 'ok 1 b-cp1 192.168.56.12', 'failed | TRAFFIC_POLICY_BROKEN | '],
     ['host-port/w1/cp1/udp', 'fail 2000 refused', 'failed | HOSTPORT_UNREACHABLE | '],
     ['pod-to-node/w1/cp1/tcp', ['ok 1 HTTP/1.0 400 Bad Request', 'ok 1 h-cp1 10.244.1.2'], 'passed'],

@@ -6,7 +6,8 @@ import { once, onNodes, overServices, rulesRead, shown, shownAt, some } from '..
 import { downOn } from './proxy.ts'
 import { proxyRules } from './read-rules.ts'
 import type { Branch, ProxyRules } from './rules.ts'
-import { isAlone, portName, scenariosOf, steadyOn, type Wanted, wantedOf } from './wanted.ts'
+import { isAlone, portName, scenariosOf, type Wanted, wantedOf } from './wanted.ts'
+import { rulesOf, steadyOn, waysTo } from './ways.ts'
 
 export const kubeRulesStale: Cause = {
   code: 'KUBE_RULES_STALE',
@@ -42,25 +43,25 @@ export const staleOn = once((picture): ReadonlyMap<string, readonly Stale[]> => 
   const serving = new Map<string, number>()
   const found = new Map<string, Stale[]>()
   for (const [node, rules] of all) {
-    const stale: Stale[] = []
+    const stale = new Map<string, Stale>()
     for (const wanted of wantedOf(picture)) {
-      const service = rules.services.get(wanted.key)
-      if (!service) continue
-      serving.set(wanted.key, (serving.get(wanted.key) ?? 0) + 1)
-      for (const branch of service.branches) {
+      const served = rulesOf(waysTo(wanted, rules))
+      if (served.length > 0) serving.set(wanted.key, (serving.get(wanted.key) ?? 0) + 1)
+      for (const branch of served.flatMap(({ rules }) => rules.branches)) {
         const ip = branch.to?.slice(0, branch.to.lastIndexOf(':'))
-        if (!ip || wanted.known.has(branch.to ?? '') || known?.target(ip) === false) continue
-        stale.push({ wanted, branch })
-        const key = `${wanted.key} ${branch.to}`
-        holders.set(key, (holders.get(key) ?? 0) + 1)
+        if (ip && !wanted.known.has(branch.to ?? '') && known?.target(ip) !== false)
+          stale.set(keyOf({ wanted, branch }), { wanted, branch })
       }
     }
-    found.set(node, stale)
+    for (const key of stale.keys()) holders.set(key, (holders.get(key) ?? 0) + 1)
+    found.set(node, [...stale.values()])
   }
-  const lately = ({ wanted, branch }: Stale) =>
-    (serving.get(wanted.key) ?? 0) > 1 && holders.get(`${wanted.key} ${branch.to}`) === serving.get(wanted.key)
+  const lately = (one: Stale) =>
+    (serving.get(one.wanted.key) ?? 0) > 1 && holders.get(keyOf(one)) === serving.get(one.wanted.key)
   return new Map([...found].map(([node, stale]) => [node, stale.filter((one) => !lately(one))]))
 })
+
+const keyOf = ({ wanted, branch }: Stale): string => `${wanted.key} ${branch.to}`
 
 /** The rules of the nodes whose kube-proxy runs. */
 export const rulesByNode = once((picture): ReadonlyMap<string, ProxyRules> => {
@@ -86,7 +87,7 @@ export const kubeRulesMissing: Cause = {
 function missingFinding(picture: Picture, node: NodeView): Finding | null {
   const rules = rulesByNode(picture).get(node.node)
   if (!rules || !rulesRead(node)) return null
-  const expected = wantedOf(picture).filter((wanted) => steadyOn(wanted, node).length > 0)
+  const expected = wantedOf(picture).filter((wanted) => steadyOn(waysTo(wanted, rules)[0], node).length > 0)
   if (expected.length > 0 && (rules.services.size === 0 || !rules.reached)) {
     const what = rules.services.size === 0 ? 'no rule for any Service' : 'rules for Services, but nothing leads to them'
     const root = rules.mode === 'iptables' ? 'KUBE-SERVICES' : 'services'
@@ -125,12 +126,12 @@ interface Missing {
 export const missingOn = once((picture): ReadonlyMap<string, readonly Missing[]> => {
   const all = rulesByNode(picture)
   const there = new Set<string>()
-  for (const { services, nodePorts } of all.values()) {
-    for (const port of nodePorts) there.add(port)
-    for (const [key, { branches }] of services) {
-      there.add(key)
-      for (const { to } of branches) there.add(`${key} ${to}`)
-    }
+  for (const rules of all.values()) {
+    for (const port of rules.nodePorts) there.add(port)
+    for (const key of rules.services.keys()) there.add(key)
+    for (const wanted of wantedOf(picture))
+      for (const { rules: of } of rulesOf(waysTo(wanted, rules)))
+        for (const { to } of of.branches) there.add(`${wanted.key} ${to}`)
   }
   const alone = isAlone(picture)
   const stale = staleOn(picture)
@@ -144,33 +145,24 @@ export const missingOn = once((picture): ReadonlyMap<string, readonly Missing[]>
   )
 })
 
-function missingOf(
-  wanted: Wanted,
-  node: NodeView,
-  { services, nodePorts, mode }: ProxyRules,
-  elsewhere: (key: string) => boolean,
-): Missing[] {
-  const steady = steadyOn(wanted, node)
-  const { key, port, service } = wanted
-  if (steady.length === 0) return []
-  const name = portName(wanted)
-  const show = mode === 'iptables' ? `iptables-save -t nat | grep` : 'nft list table ip kube-proxy | grep'
-  const none = (text: string) => shown(`${show} ${text}`, '(nothing)')
-  const rules = services.get(key)
-  if (!rules) return elsewhere(key) ? [{ wanted, what: name, evidence: none(`${key.split(' ')[0]}`) }] : []
-  const named = new Set(rules.branches.map(({ to }) => to))
-  const lacking = steady.filter(({ to }) => !named.has(to) && elsewhere(`${key} ${to}`))
-  const nodePort = `${port.protocol} ${port.nodePort}`
-  const noDoor =
-    port.nodePort !== undefined &&
-    service.type !== 'ClusterIP' &&
-    service.externalTrafficPolicy === 'Cluster' &&
-    !nodePorts.has(nodePort) &&
-    elsewhere(nodePort)
-  return [
-    ...lacking.map(({ to }) => ({ wanted, what: `the endpoint ${to} of ${name}`, evidence: none(to) })),
-    ...(noDoor
-      ? [{ wanted, what: `the NodePort ${port.nodePort} of ${name}`, evidence: none(`${port.nodePort}`) }]
-      : []),
-  ]
+function missingOf(wanted: Wanted, node: NodeView, proxy: ProxyRules, elsewhere: (key: string) => boolean): Missing[] {
+  const show = proxy.mode === 'iptables' ? `iptables-save -t nat | grep` : 'nft list table ip kube-proxy | grep'
+  const missing = (what: string, text: string): Missing => ({
+    wanted,
+    what,
+    evidence: shown(`${show} ${text}`, '(nothing)'),
+  })
+  const ways = waysTo(wanted, proxy)
+  const distinct = new Set(rulesOf(ways).map(({ key }) => key))
+  return ways.flatMap((way) => {
+    const steady = steadyOn(way, node)
+    const { name, key, outside, known, rules } = way
+    if (steady.length > 0 && !known && elsewhere(key))
+      return [missing(name, outside ? `${wanted.port.nodePort}` : key.split(' ')[0]!)]
+    if (!rules || !distinct.has(key)) return []
+    const named = new Set(rules.branches.map(({ to }) => to))
+    // no kube-proxy leads to a chain that is empty: that endpoint did not come just now
+    const lacking = steady.filter(({ to }) => !named.has(to) && (named.size === 0 || elsewhere(`${wanted.key} ${to}`)))
+    return lacking.map(({ to }) => missing(`the endpoint ${to} of ${name}`, to))
+  })
 }

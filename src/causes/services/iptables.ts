@@ -1,9 +1,12 @@
 import { chainNamed, chainsAt } from '../../model/chains.ts'
 import type { Chain, Netfilter, Rule } from '../../model/netfilter.ts'
 import type { Place } from '../host/walk.ts'
-import { type Branch, jumpOf, marksOwn, type ProxyRules, type ServiceRules } from './rules.ts'
+import { type Branch, type DoorRules, doorOf, jumpOf, marksOwn, type ProxyRules, type ServiceRules } from './rules.ts'
 
-/** KUBE-SERVICES -> KUBE-SVC-… (or KUBE-SVL-…) -> KUBE-SEP-…, in the table nat. */
+/**
+ * In the table nat: KUBE-SERVICES -> KUBE-SVC-… (or KUBE-SVL-…, where only endpoints of the node itself may answer) -> KUBE-SEP-…,
+ * and KUBE-NODEPORTS -> KUBE-EXT-… -> the same.
+ */
 export function iptablesRules(netfilter: Netfilter): ProxyRules {
   const roots = netfilter.chains.filter(
     ({ name, table, family }) => name === 'KUBE-SERVICES' && table === 'nat' && family === 'ip',
@@ -19,7 +22,19 @@ export function iptablesRules(netfilter: Netfilter): ProxyRules {
     if (root && chain?.name.match(/^KUBE-S(VC|VL)-/))
       for (const key of keys) services.set(key, serviceOf(chain, { chain: root, rule }, named))
   }
-  const ports = named('KUBE-NODEPORTS')?.rules.flatMap((rule) => (jumpOf(rule) ? portsOf(rule) : [])) ?? []
+  const nodePorts = named('KUBE-NODEPORTS')
+  const ports = nodePorts?.rules.flatMap((rule) => (jumpOf(rule) ? portsOf(rule) : [])) ?? []
+  const inner = (name: string, by: Place) => {
+    const chain = /^KUBE-S(VC|VL)-/.test(name) ? named(name) : undefined
+    return chain && serviceOf(chain, by, named)
+  }
+  const doors = new Map<string, DoorRules>()
+  for (const rule of nodePorts?.rules ?? []) {
+    const chain = named(jumpOf(rule) ?? '')
+    if (nodePorts && chain?.name.startsWith('KUBE-EXT-'))
+      for (const port of portsOf(rule))
+        doors.set(port, doorOf(chain, { chain: nodePorts, rule }, 'KUBE-MARK-MASQ', inner))
+  }
   const postrouting = named('KUBE-POSTROUTING')
   const marking = named('KUBE-MARK-MASQ')
   const goesTo = (hook: 'prerouting' | 'output' | 'postrouting', name: string) =>
@@ -32,6 +47,7 @@ export function iptablesRules(netfilter: Netfilter): ProxyRules {
     mode: 'iptables',
     services,
     nodePorts: new Set(ports),
+    doors,
     reached: goesTo('prerouting', 'KUBE-SERVICES') && goesTo('output', 'KUBE-SERVICES'),
     ...(postrouting && {
       postrouting: { chain: postrouting, ...(postrouting.rules[0] && { rule: postrouting.rules[0] }) },

@@ -1,10 +1,11 @@
 import { chainNamed, chainsAt } from '../../model/chains.ts'
 import type { Chain, Netfilter, Rule, SetElement, Verdict } from '../../model/netfilter.ts'
 import type { Place } from '../host/walk.ts'
-import { type Branch, jumpOf, marksOwn, type ProxyRules, type ServiceRules } from './rules.ts'
+import { type Branch, type DoorRules, doorOf, jumpOf, marksOwn, type ProxyRules, type ServiceRules } from './rules.ts'
 
 /**
- * The table `ip kube-proxy`: the map service-ips leads to service-… chains. Those of 1.37 translate themselves (`dnat to …`, or
+ * The table `ip kube-proxy`: the map service-ips leads to service-… chains (local-… where only endpoints of the node itself may
+ * answer), the map service-nodeports by external-… chains to the same. Those of 1.37 translate themselves (`dnat to …`, or
  * `numgen random mod n map`), and the set hairpin-connections holds the endpoints of this node; those before, and those with
  * session affinity, go on to endpoint-… chains, which before 1.37 mark their own packets. Source: pkg/proxy/nftables.
  */
@@ -15,11 +16,24 @@ export function nftRules(netfilter: Netfilter): ProxyRules {
   const hairpins = netfilter.sets.has('ip kube-proxy hairpin-connections') ? elements('hairpin-connections') : undefined
   const local = hairpins && new Set(hairpins.map(({ key }) => `${key[0]}:${key[3]}`))
   const services = new Map<string, ServiceRules>()
+  const doors = new Map<string, DoorRules>()
   const root = named('services')
-  for (const { key, verdict } of elements('service-ips')) {
-    const chain = named(targetOf(verdict))
-    const by = { chain: root ?? chain!, rule: textRule(`${key.join(' . ')} : goto ${targetOf(verdict)}`) }
-    if (chain) services.set(key.join(' '), serviceOf(netfilter, chain, by, local))
+  const leads = (chain: Chain, { key, verdict }: SetElement) => ({
+    chain: root ?? chain,
+    rule: textRule(`${key.join(' . ')} : goto ${targetOf(verdict)}`),
+  })
+  const inner = (name: string, by: Place) => {
+    const chain = /^(service|local)-/.test(name) ? named(name) : undefined
+    return chain && serviceOf(netfilter, chain, by, local)
+  }
+  for (const element of elements('service-ips')) {
+    const chain = named(targetOf(element.verdict))
+    if (chain) services.set(element.key.join(' '), serviceOf(netfilter, chain, leads(chain, element), local))
+  }
+  for (const element of elements('service-nodeports')) {
+    const chain = named(targetOf(element.verdict))
+    if (chain?.name.startsWith('external-'))
+      doors.set(element.key.join(' '), doorOf(chain, leads(chain, element), 'mark-for-masquerade', inner))
   }
   const masquerading = named('masquerading')
   const masquerade = masquerading?.rules.find(masquerades)
@@ -35,6 +49,7 @@ export function nftRules(netfilter: Netfilter): ProxyRules {
     mode: 'nftables',
     services,
     nodePorts: new Set(elements('service-nodeports').map(({ key }) => key.join(' '))),
+    doors,
     reached: goesTo('prerouting', 'services') && goesTo('output', 'services'),
     ...(masquerading && {
       postrouting: { chain: masquerading, ...(masquerading.rules[0] && { rule: masquerading.rules[0] }) },

@@ -8,6 +8,8 @@ export interface ProxyRules {
   readonly services: ReadonlyMap<string, ServiceRules>
   /** `tcp 30080` */
   readonly nodePorts: ReadonlySet<string>
+  /** `tcp 30080` -> what is done with a client from outside of the cluster. Those in a form that is not known are left out. */
+  readonly doors: ReadonlyMap<string, DoorRules>
   /** Do packets come to these rules at all? */
   readonly reached: boolean
   /** The rule that translates the source of marked packets; absent where it is missing. */
@@ -26,6 +28,11 @@ export interface ServiceRules {
   readonly complete: boolean
 }
 
+export interface DoorRules extends ServiceRules {
+  /** The rule that gives every client the address of the node. */
+  readonly marks?: Place
+}
+
 export interface Branch {
   /** `10.244.0.2:53`; absent where the chain of the endpoint is missing or translates nothing. */
   readonly to?: string
@@ -41,6 +48,22 @@ export interface Branch {
 }
 
 export const serviceKey = (ip: string, protocol: string, port: number): string => `${ip} ${protocol} ${port}`
+
+/** What a chain for clients from outside does with those for whom none of its rules makes an exception. */
+export function doorOf(
+  chain: Chain,
+  by: Place,
+  marking: string,
+  inner: (name: string, by: Place) => ServiceRules | undefined,
+): DoorRules {
+  const forAll = chain.rules.filter(({ matches }) => matches.length === 0)
+  const mark = forAll.find((rule) => jumpOf(rule) === marking || rule.verdicts.some((verdict) => verdict.do === 'mark'))
+  const [rules] = forAll.flatMap((rule) => inner(jumpOf(rule) ?? '', { chain, rule }) ?? [])
+  return {
+    ...(rules ?? { chain, by, branches: [], complete: false }),
+    ...(mark && { marks: { chain, rule: mark } }),
+  }
+}
 
 /** Does the chain mark what comes from the endpoint itself? */
 export function marksOwn({ rules }: Chain, ip: string, marking: string): boolean {

@@ -4,6 +4,7 @@ import { onNodes, shown, shownAt, some } from '../host/tools.ts'
 import { missingOn, rulesByNode, staleOn } from './endpoints.ts'
 import type { ProxyRules } from './rules.ts'
 import { portName, scenariosOf, wantedOf } from './wanted.ts'
+import { rulesOf, waysTo } from './ways.ts'
 
 export const kubeSpreadWrong: Cause = {
   code: 'KUBE_SPREAD_WRONG',
@@ -20,22 +21,23 @@ export const kubeSpreadWrong: Cause = {
           ({ wanted }) => wanted.key,
         ),
       )
-      const uneven = wantedOf(picture).filter(({ key }) => {
-        const service = rules.services.get(key)
-        if (!service || skip.has(key) || service.branches.length === 0) return false
-        const equal = 1 / service.branches.length
-        return !service.complete || service.branches.some(({ share }) => Math.abs(share - equal) > 0.005)
-      })
-      const first = uneven[0] && rules.services.get(uneven[0].key)
+      const uneven = wantedOf(picture)
+        .filter(({ key }) => !skip.has(key))
+        .flatMap((wanted) => rulesOf(waysTo(wanted, rules)))
+        .filter(({ rules: { branches, complete } }) => {
+          const equal = 1 / branches.length
+          return branches.length > 0 && (!complete || branches.some(({ share }) => Math.abs(share - equal) > 0.005))
+        })
+      const first = uneven[0]?.rules
       if (!first) return null
       const shares = first.branches.map(({ to, share }) => `${to ?? '?'} ${(share * 100).toFixed(1)} %`)
       const lines = new Map(first.branches.map(({ by }) => [by.rule?.text, shownAt(by)]))
       return {
         where: node.node,
-        message: `${node.node} does not share what comes to ${some(uneven.map(portName))} equally: ${some(shares, 6)}`,
+        message: `${node.node} does not share what comes to ${some(uneven.map(({ name }) => name))} equally: ${some(shares, 6)}`,
         evidence: [...lines.values()].slice(0, 5),
         breaks: {
-          scenarios: first.complete ? ['spread'] : scenariosOf(uneven.map(({ service }) => service)),
+          scenarios: first.complete ? ['spread'] : scenariosOf(uneven.map(({ wanted }) => wanted.service)),
           nodes: [node.node],
         },
       }
@@ -52,7 +54,7 @@ export const kubeMasqMissing: Cause = {
     onNodes(picture, (node) => {
       const rules = rulesByNode(picture).get(node.node)
       if (!rules || rules.services.size === 0 || !rules.reached) return null
-      const trouble = masqTrouble(rules) ?? hairpinTrouble(picture, node.node, rules)
+      const trouble = masqTrouble(rules) ?? hairpinTrouble(picture, node.node, rules) ?? doorTrouble(picture, rules)
       return (
         trouble && {
           where: node.node,
@@ -95,5 +97,21 @@ function hairpinTrouble(picture: Picture, node: string, { services }: ProxyRules
     message: `the rules of ${some(bad.map(({ wanted, branch }) => `${portName(wanted)} -> ${branch.to}`))} do not mark what comes from that endpoint itself`,
     evidence: bad.slice(0, 3).map(({ branch }) => shownAt(branch.dnat ?? branch.by)),
     breaks: { scenarios: ['hairpin'] },
+  }
+}
+
+/** A client from outside that is led to a pod of another node needs the answer to come back through this one. */
+function doorTrouble(picture: Picture, rules: ProxyRules): Omit<Finding, 'where'> | null {
+  const bad = wantedOf(picture)
+    .flatMap((wanted) => waysTo(wanted, rules))
+    .flatMap(({ name, outside, local, rules }) =>
+      outside && !local && rules && rules.branches.length > 0 && !rules.marks ? [{ name, rules }] : [],
+    )
+  const first = bad[0]
+  if (!first) return null
+  return {
+    message: `the rules of ${some(bad.map(({ name }) => name))} do not mark what comes from outside`,
+    evidence: [shownAt(first.rules.by)],
+    breaks: { scenarios: ['outside-to-service', 'node-to-service', 'ingress'] },
   }
 }

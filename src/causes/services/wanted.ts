@@ -1,4 +1,4 @@
-import type { ApiService, NodeView, Picture } from '../../model/dump.ts'
+import type { ApiService, Picture } from '../../model/dump.ts'
 import { groupBy } from '../../model/group.ts'
 import type { Scenario } from '../../model/report.ts'
 import { isV4, once, overServices } from '../host/tools.ts'
@@ -10,6 +10,8 @@ export interface Wanted {
   readonly port: ApiService['ports'][number]
   /** As in the rules: `10.96.0.10 udp 53` */
   readonly key: string
+  /** The same for its NodePort, where it has one: `tcp 30080` */
+  readonly door?: string
   readonly endpoints: readonly Endpoint[]
   /** `10.244.0.2:53` of all of them. */
   readonly known: ReadonlySet<string>
@@ -52,18 +54,12 @@ export const wantedOf = once((picture): readonly Wanted[] => {
           ),
       )
       const known = new Set(endpoints.map(({ to }) => to))
-      return { service, port, key: serviceKey(ip, port.protocol, port.port), endpoints, known }
+      const key = serviceKey(ip, port.protocol, port.port)
+      const door = service.type !== 'ClusterIP' && port.nodePort ? `${port.protocol} ${port.nodePort}` : undefined
+      return { service, port, key, ...(door && { door }), endpoints, known }
     })
   })
 })
-
-/** The endpoints that the rules of a node surely have to name. */
-export function steadyOn({ service, endpoints }: Wanted, { node }: NodeView): readonly Endpoint[] {
-  if (service.nearest) return []
-  return endpoints.filter(
-    (endpoint) => endpoint.steady && (service.internalTrafficPolicy !== 'Local' || endpoint.node === node),
-  )
-}
 
 export const isDns = ({ namespace, name, ports }: ApiService): boolean =>
   namespace === 'kube-system' && (name === 'kube-dns' || name === 'coredns') && ports.some(({ port }) => port === 53)
