@@ -151,6 +151,8 @@ export const codes = {
   VETH_DETACHED: "A pod's link is not a port of the bridge, or is down.",
   POD_ROUTE_MISSING: 'A pod has no default route.',
   POD_LINK_DOWN: "A pod's own interface is missing, down or without its address.",
+  HOSTPORT_RULES_MISSING: 'No rule of a node leads a hostPort to its pod.',
+  HOSTPORT_TAKEN: 'Another rule of a node takes what is sent to a hostPort.',
   IPAM_LEAK: 'Addresses of pods that no longer exist are still taken.',
   VXLAN_CSUM_OFFLOAD: 'Packets of the tunnel arrive with wrong checksums.',
   HOST_GW_NOT_ADJACENT: 'The backend host-gw is used between nodes that are not on one link.',

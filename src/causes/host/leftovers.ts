@@ -46,7 +46,9 @@ export const iptablesModeMix: Cause = {
     }),
 }
 
-const isProxys = ({ name }: Chain): boolean => /^KUBE-(SERVICES|NODEPORTS|EXTERNAL-SERVICES|S(VC|VL|EP)-)/.test(name)
+/** Is it one of kube-proxy's? */
+export const isProxys = ({ name, table }: Chain): boolean =>
+  table === 'kube-proxy' || /^KUBE-(SERVICES|NODEPORTS|EXTERNAL-SERVICES|S(VC|VL|EP)-)/.test(name)
 
 interface Old {
   readonly chain: Chain

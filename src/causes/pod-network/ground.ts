@@ -109,6 +109,7 @@ interface Plugin {
   readonly type?: string
   readonly delegate?: { readonly type?: string; readonly bridge?: string; readonly ipam?: { readonly type?: string } }
   readonly ipam?: { readonly type?: string }
+  readonly capabilities?: { readonly portMappings?: boolean }
 }
 
 /** The plugins that a CNI configuration names, in their order; null where it is not one. */
