@@ -4,7 +4,7 @@
 export KUBECONFIG=/etc/kubernetes/admin.conf PATH="$PATH:/usr/local/bin:/usr/sbin:/sbin"
 # What a fault needs to be taken back lies here; it is gone with a restart, as most faults are.
 S=/run/k8snet-selftest
-# The selftest's own pods: one on each node that only waits, behind a Service.
+# The selftest's own pods: one on each node that only waits, with a hostPort and behind the Service edge.
 NS=selftest
 mkdir -p "$S"
 
@@ -91,6 +91,14 @@ give() {
 service() {
   chain=$(iptables -t nat -S KUBE-SERVICES | sed -n "s|.*\"$1 cluster IP\".* -j \(KUBE-SVC-[A-Z0-9]*\)|\1|p" | head -n 1)
   [ -n "$chain" ]
+}
+
+# door: ext and svl become the chains of kube-proxy for the NodePort of the Service edge, svc the one of its ClusterIP
+door() {
+  ext=$(iptables -t nat -S KUBE-NODEPORTS | sed -n "s|.*\"$NS/edge\".* -j \(KUBE-EXT-[A-Z0-9]*\)|\1|p" | head -n 1)
+  svl=KUBE-SVL-${ext#KUBE-EXT-}
+  svc=KUBE-SVC-${ext#KUBE-EXT-}
+  [ -n "$ext" ]
 }
 
 # a pause image that the host has, by its full reference

@@ -3,6 +3,8 @@ import { type Sh, sh } from '../model/shell.ts'
 /** As templates/selftest.sh calls it. */
 const namespace = 'selftest'
 const labels = { app: 'waits' }
+/** Nobody listens: what the rules do is seen in the dump. */
+const port = 8080
 
 const objects = [
   {
@@ -22,16 +24,29 @@ const objects = [
           automountServiceAccountToken: false,
           terminationGracePeriodSeconds: 0,
           tolerations: [{ operator: 'Exists' }],
-          containers: [{ name: 'waits', image: '@IMAGE@', imagePullPolicy: 'Never' }],
+          containers: [
+            {
+              name: 'waits',
+              image: '@IMAGE@',
+              imagePullPolicy: 'Never',
+              ports: [{ containerPort: port, hostPort: 18999 }],
+            },
+          ],
         },
       },
     },
   },
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'edge', namespace },
+    spec: { type: 'NodePort', externalTrafficPolicy: 'Local', selector: labels, ports: [{ port }] },
+  },
 ]
 
 /**
- * Shell for the leader: one pod on each node that only waits, for the faults of pods, out of an image that every node has.
- * Waits until all of them run.
+ * Shell for the leader: one pod on each node that only waits, with a hostPort and behind a Service whose externalTrafficPolicy is
+ * Local, out of an image that every node has. Waits until all of them run.
  */
 export const makePods: Sh = [
   'image=$(pause_image) && [ -n "$image" ] || exit 1',

@@ -4,6 +4,7 @@ import { bridge } from './bridge.ts'
 import { cluster } from './cluster.ts'
 import { firewall } from './firewall.ts'
 import { host } from './host.ts'
+import { hostPorts } from './host-ports.ts'
 import { services } from './services.ts'
 import { tunnel } from './tunnel.ts'
 
@@ -14,6 +15,7 @@ export const faults: readonly Fault[] = [
   ...bridge,
   ...host,
   ...firewall,
+  ...hostPorts,
   ...services,
   ...cluster,
 ]

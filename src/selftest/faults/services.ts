@@ -4,6 +4,8 @@ import type { Fault } from '../fault.ts'
 const onDns = (port: string, make: string) => `service kube-system/kube-dns:${port} && ${make}`
 const sep = `sep=$(iptables -t nat -S "$chain" | sed -n 's/.*-j \\(KUBE-SEP-[A-Z0-9]*\\)$/\\1/p' | head -n 1)`
 
+const fromOutside = '! -s 10.244.0.0/16 -o cni0 -j MASQUERADE'
+
 const notOnWorker = `{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[
 {"key":"kubernetes.io/hostname","operator":"NotIn","values":["'"$WORKER"'"]}]}]}}}`
 const proxies = (strategy: string, affinity: string) =>
@@ -48,6 +50,39 @@ export const services: readonly Fault[] = [
     level: 'static',
     make: onDns('dns', `${sep} && take nat "$sep" "-j KUBE-MARK-MASQ"`),
     undo: 'give',
+  },
+  {
+    code: 'KUBE_RULES_MISSING',
+    title: 'a NodePort of a Service with the policy Local leads to no endpoint',
+    on: 'worker',
+    level: 'static',
+    make: 'door && take nat "$ext" "-j $svl"',
+    undo: 'give',
+  },
+  {
+    code: 'TRAFFIC_POLICY_BROKEN',
+    title: 'a Service with the policy Local leads to endpoints of all nodes',
+    on: 'worker',
+    level: 'static',
+    make: 'door && take nat "$ext" "-j $svl" && iptables -w -t nat -A "$ext" -j "$svc" && printf \'%s\\n\' "$ext -j $svc" >"$S/odd"',
+    undo: 'xargs iptables -w -t nat -D <"$S/odd"; rm -f "$S/odd"; give',
+  },
+  {
+    code: 'TRAFFIC_POLICY_BROKEN',
+    title: 'kube-proxy marks clients whose address has to be kept',
+    on: 'worker',
+    level: 'static',
+    make: 'door && iptables -w -t nat -I "$ext" -j KUBE-MARK-MASQ && printf \'%s\\n\' "$ext -j KUBE-MARK-MASQ" >"$S/odd"',
+    undo: 'xargs iptables -w -t nat -D <"$S/odd"; rm -f "$S/odd"',
+  },
+  {
+    code: 'TRAFFIC_POLICY_BROKEN',
+    title: 'a rule gives what comes to pods from outside the address of the node',
+    // the Services of the checks that are Local have their endpoint there
+    on: 'leader',
+    level: 'full',
+    make: `iptables -w -t nat -I POSTROUTING ${fromOutside}`,
+    undo: `iptables -w -t nat -D POSTROUTING ${fromOutside}`,
   },
   {
     code: 'KUBE_PROXY_DOWN',
