@@ -12,6 +12,8 @@ export function images(wanted: readonly ImageArtifact[]): Fact<ReadonlySet<strin
     ask: sh`[ -S /run/containerd/containerd.sock ] && [ -x /usr/local/bin/ctr ] || exit 0
 /usr/local/bin/ctr --connect-timeout 3s -n k8s.io images ls -q ${filters} && exit 0
 ! systemctl -q is-active containerd`,
-    parse: (out) => new Set(out.split('\n').filter((line) => line !== '')),
+    parse: parseNames,
   }
 }
+
+const parseNames = (out: string): ReadonlySet<string> => new Set(out.split('\n').filter((line) => line !== ''))

@@ -70,19 +70,21 @@ ${dnf}
   if new=$(dnf_new "$@"); then why='add '; else why='said '; fi
 fi
 printf '%s\\n' "$new" | sed "s/^/$why/"`,
-    parse: (out) => {
-      const of = (word: string) =>
-        out.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
-      return {
-        commands: of('lacks'),
-        tool: (of('tool')[0] as 'apt' | 'dnf' | undefined) ?? null,
-        names: of('name'),
-        adds: of('add')
-          .filter((line) => line.includes('='))
-          .map((line) => ({ name: line.slice(0, line.indexOf('=')), version: line.slice(line.indexOf('=') + 1) })),
-        broken: out.split('\n').includes('broken'),
-        said: of('said').filter((line) => line !== ''),
-      }
-    },
+    parse: parseLacking,
+  }
+}
+
+function parseLacking(out: string): Lacking {
+  const of = (word: string) =>
+    out.split('\n').flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
+  return {
+    commands: of('lacks'),
+    tool: (of('tool')[0] as 'apt' | 'dnf' | undefined) ?? null,
+    names: of('name'),
+    adds: of('add')
+      .filter((line) => line.includes('='))
+      .map((line) => ({ name: line.slice(0, line.indexOf('=')), version: line.slice(line.indexOf('=') + 1) })),
+    broken: out.split('\n').includes('broken'),
+    said: of('said').filter((line) => line !== ''),
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Fact, Facts, Questions } from '../model/fact.ts'
+import type { Fact, Facts, Questions, Reply } from '../model/fact.ts'
 import type { Eyes } from '../model/ports.ts'
 import { quote, type Sh } from '../model/shell.ts'
 import { exits, Failure } from '../model/trouble.ts'
@@ -24,14 +24,11 @@ export function questionsOf(lists: Iterable<Questions>): Fact<unknown>[] {
 export async function gather(eyes: Eyes, facts: readonly Fact<unknown>[], signal?: AbortSignal): Promise<Answers> {
   const nonce = randomBytes(6).toString('hex')
   const reply = await eyes.look(frame(facts, nonce), { timeoutMs: 60_000, ...(signal && { signal }) })
-  const outs = split(reply.out, nonce)
-  const errs = split(reply.err, nonce)
-  const answers = new Map<string, unknown>()
-  facts.forEach((fact, i) => {
-    const answer = outs.get(i)
-    if (answer?.code !== 0) throw lookFailed(eyes.host.name, fact, answer?.code, errs.get(i)?.text ?? reply.err)
-    answers.set(fact.ask, read(fact, answer.text))
-  })
+  return answersOf(readAll(eyes.host.name, facts, nonce, reply))
+}
+
+/** Made apart from the reply: what can still be asked here must not keep the whole text of it. */
+function answersOf(answers: ReadonlyMap<string, unknown>): Answers {
   return {
     get<T>(fact: Fact<T>): T {
       if (!answers.has(fact.ask)) throw new Error(`a step asks what was not gathered: ${fact.ask.slice(0, 80)}`)
@@ -40,17 +37,38 @@ export async function gather(eyes: Eyes, facts: readonly Fact<unknown>[], signal
   }
 }
 
-/** The last answer to a question and what it says: hosts that are alike answer alike, and share it. */
-const last = new WeakMap<Fact<unknown>, { readonly out: string; readonly value: unknown }>()
+/** What every question's answer says, by the question's text. */
+function readAll(host: string, facts: readonly Fact<unknown>[], nonce: string, reply: Reply): Map<string, unknown> {
+  const outs = split(reply.out, nonce)
+  const errs = split(reply.err, nonce)
+  return new Map(
+    facts.map((fact, i) => {
+      const answer = outs.get(i)
+      if (answer?.code !== 0) throw lookFailed(host, fact, answer?.code, errs.get(i)?.text ?? reply.err)
+      const { ask, value } = read(fact, answer.text)
+      return [ask, value]
+    }),
+  )
+}
 
-function read(fact: Fact<unknown>, out: string): unknown {
-  const before = last.get(fact)
-  if (before?.out === out) return before.value
+interface Read {
+  readonly ask: string
+  readonly out: string
+  readonly value: unknown
+}
+
+/** What was last asked and answered, by who reads it: hosts that are alike answer alike, and share question and answer. */
+const last = new WeakMap<Fact<unknown>['parse'], Read>()
+
+function read({ ask, parse }: Fact<unknown>, out: string): Read {
+  const before = last.get(parse)
+  const same = before?.ask === ask ? before : undefined
+  if (same?.out === out) return same
   // a copy: a part of a string keeps the whole of it, which are the answers to all questions
   const own = Buffer.from(out).toString()
-  const value = fact.parse(own)
-  last.set(fact, { out: own, value })
-  return value
+  const now = { ask: same?.ask ?? ask, out: own, value: parse(own) }
+  last.set(parse, now)
+  return now
 }
 
 /** A step's facts out of a host's answers. */

@@ -1,5 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import type { Fact } from '../../src/model/fact.ts'
+import type { Fact, Reply } from '../../src/model/fact.ts'
 import type { Host } from '../../src/model/inventory.ts'
 import type { Eyes } from '../../src/model/ports.ts'
 import { Failure } from '../../src/model/trouble.ts'
@@ -15,6 +18,8 @@ const eyes: Eyes = {
     return run('sh', ['-s'], { input: `main() {\n${script}\n}\nmain </dev/null` })
   },
 }
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 const fact = (ask: string): Fact<string> => ({ ask, parse: (out) => out })
 
 describe('gathering', () => {
@@ -48,6 +53,33 @@ describe('gathering', () => {
     expect((error as Failure).troubles).toMatchObject([
       { code: 'LOOK_FAILED', where: 'here', evidence: [{ line: 'the reason' }] },
     ])
+  })
+
+  it('keeps of an answer only what was asked, and not the whole text', async () => {
+    let reply: WeakRef<Reply> | undefined
+    const once: Eyes = {
+      ...eyes,
+      look: async (script) => {
+        const it = await eyes.look(script)
+        reply = new WeakRef(it)
+        return it
+      },
+    }
+    const a = fact('echo a')
+    const answers = await gather(once, [a])
+    await pause(1)
+    collectGarbage()
+    expect(reply!.deref()).toBeUndefined()
+    expect(answers.get(a)).toBe('a\n')
+  })
+
+  it('reads what hosts answer alike once, also where each host has a question of its own', async () => {
+    const parse = (out: string) => ({ out })
+    const asked = [1, 2].map(() => ({ ask: 'echo a', parse }))
+    const [one, two] = await Promise.all(asked.map(async (it) => (await gather(eyes, [it])).get(it)))
+    expect(two).toBe(one)
+    const other = { ask: 'echo b', parse }
+    expect((await gather(eyes, [other])).get(other)).toEqual({ out: 'b\n' })
   })
 
   it('fails when the host stops answering half-way', async () => {
