@@ -6,6 +6,7 @@ import { onAbort } from './abort.ts'
 import { connectTrouble, interrupted, type Progress, type SshError } from './fault.ts'
 import { inOnePiece } from './greeting.ts'
 import { algorithmsFor, judge, type Trust } from './hostkey.ts'
+import { inTurn } from './in-turn.ts'
 import { typeOf } from './known-hosts.ts'
 import type { Login } from './login.ts'
 import type { Broke } from './patience.ts'
@@ -34,6 +35,9 @@ export interface Entry {
   /** Hears how the login went, in words. */
   readonly onOpen?: ((text: string) => void) | undefined
 }
+
+/** A reason for a signal whose reason nobody asks for: without one, an error with its stack is made. */
+const over = 'over'
 
 /** This one costs more than a second of CPU for a handshake, and would come before better ones. */
 export const kex = { remove: 'diffie-hellman-group-exchange-sha256' as const, append: [], prepend: [] }
@@ -78,7 +82,7 @@ function tryOnce(door: Door, entry: Entry, offer: ssh2.ServerHostKeyAlgorithm[])
 
   return new Promise((resolve) => {
     const give = (tried: Tried) => {
-      given.abort()
+      given.abort(over)
       clearTimeout(timer)
       leave()
       if ('failure' in tried) {
@@ -135,7 +139,7 @@ function tryOnce(door: Door, entry: Entry, offer: ssh2.ServerHostKeyAlgorithm[])
       give({ connection: { client, gone: gone.signal, cause: () => cause?.message, close } })
     })
     client.on('close', () => {
-      gone.abort()
+      gone.abort(over)
       if (progress !== 'ready') fail(cause)
     })
     if (signal?.aborted) return stop()
@@ -145,7 +149,7 @@ function tryOnce(door: Door, entry: Entry, offer: ssh2.ServerHostKeyAlgorithm[])
       if (given.signal.aborted) return void dialled.destroy()
       progress = 'handshake'
       client.connect({
-        sock: inOnePiece(dialled),
+        sock: inOnePiece(inTurn(dialled)),
         username: door.user,
         authHandler: login.next,
         readyTimeout: 0,
