@@ -1,9 +1,11 @@
 import { type Host, leaderOf } from '../model/inventory.ts'
 import type { RunReport } from '../model/report.ts'
 import type { Site } from '../model/step.ts'
+import { inTurns } from '../model/turns.ts'
 import { concerns } from '../plan/make.ts'
 import { Course, type UpInput } from './course.ts'
 import { hostResults, tally } from './tally.ts'
+import type { Done } from './task.ts'
 
 /**
  * Runs the playbook's stages on all hosts. A host waits only for what its stage names in `after`, so the stages of different
@@ -20,25 +22,18 @@ export async function runUp(input: UpInput): Promise<RunReport> {
     const hosts = site.hosts.filter((host) => !['failed', 'skipped'].includes(counts.result(host).outcome))
     return { ...site, hosts }
   }
-  for (const stage of playbook.stages) {
-    const concerned = sites.filter((site) => concerns(stage, site))
-    if (concerned.length > 0)
-      means.emit({
-        type: 'stage',
-        stage: stage.name,
-        title: stage.title,
-        hosts: concerned.map(({ host }) => host.name),
-      })
+  const stages = playbook.stages
+    .map((stage) => ({ stage, concerned: sites.filter((site) => concerns(stage, site)) }))
+    .filter(({ concerned }) => concerned.length > 0)
+  for (const { stage, concerned } of stages)
+    means.emit({ type: 'stage', stage: stage.name, title: stage.title, hosts: concerned.map(({ host }) => host.name) })
+  for (const { stage, concerned } of stages) {
     const others = stage.after.some((name) => name.startsWith('others.'))
-    for (const site of concerned) {
+    await inTurns(concerned, (site) => {
       const needs = stage.after.flatMap((name) => before(name, site, input, tasks))
-      tasks.set(
-        keyOf(stage.name, site.host),
-        counts.task(stage, site.host, needs, means.emit, (done) =>
-          course.stage(stage, others ? wellOf(site) : site, done),
-        ),
-      )
-    }
+      const work = (done: Done) => course.stage(stage, others ? wellOf(site) : site, done)
+      tasks.set(keyOf(stage.name, site.host), counts.task(stage, site.host, needs, means.emit, work))
+    })
   }
   await Promise.all(tasks.values())
   const hosts = hostResults(
