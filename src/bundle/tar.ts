@@ -1,4 +1,4 @@
-import { type Header, type Pack, pack } from 'tar-stream'
+import type { Header, Pack } from 'tar-stream'
 
 type Headers = Partial<Header> & Pick<Header, 'name'>
 
@@ -11,6 +11,8 @@ const block = 512
 
 /** An archive of these entries, made as it is read; whoever stops reading stops the reading of the entries. */
 export async function* tar(entries: AsyncIterable<Entry> | Iterable<Entry>): AsyncGenerator<Buffer, void, undefined> {
+  // loaded only where there is something to send
+  const { pack } = await import('tar-stream')
   const archive = pack()
   const fed = feed(archive, entries)
   fed.catch((error: Error) => archive.destroy(error))

@@ -85,7 +85,7 @@ async function down(io: CommandIo, scope: Scope, options: DownOptions, held: Pro
   const planned = [...pasts].map(([host, past]) => ({ name: host.name, actions: downPlan(past, leaving.get(host)) }))
   const busy = planned.some(({ actions }) => actions.length > 0)
   if (busy && !options.yes) await consent(io, planned, question(scope))
-  const view = viewFor(io, options, busy)
+  const view = await viewFor(io, options, busy)
   const leader = hands.get(leaderOf(scope.inventory))
   try {
     const report = await runDown({

@@ -114,7 +114,7 @@ async function run(
   options: UpOptions,
   saved: SavedPlan | undefined,
 ): Promise<RunReport> {
-  const view = viewFor(io, options, plan.hosts.reduce((sum, { stages }) => sum + countChanges(stages), 0) > 0)
+  const view = await viewFor(io, options, plan.hosts.reduce((sum, { stages }) => sum + countChanges(stages), 0) > 0)
   try {
     for (const { troubles } of lost.values())
       view.emit({ type: 'note', text: `${lineOf(troubles[0]!)}; the others go on without it` })

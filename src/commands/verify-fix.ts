@@ -32,7 +32,7 @@ export async function fix(
   if (!options.yes) await consent(io, planJson(plan).hosts, 'Mend this?')
   await locked(io, hands, 'verify --fix', inventory, async (io, held) => {
     await held
-    const view = viewFor(io, options, true)
+    const view = await viewFor(io, options, true)
     const means: Means = {
       prelude: await prelude(),
       store: { files: nothing, images: nothing },

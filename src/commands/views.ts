@@ -1,4 +1,3 @@
-import { liveView } from '../view/live.ts'
 import type { RunView } from '../view/run.ts'
 import { lineView } from '../view/run.ts'
 import type { CommandIo } from './io.ts'
@@ -7,8 +6,8 @@ import type { CommonOptions } from './options.ts'
 const silent: RunView = { emit: () => undefined, end: async () => undefined }
 
 /** The view that fits: live on a terminal, plain lines in a pipe, none where nothing will happen or nobody wants it. `io.follow` hears all. */
-export function viewFor(io: CommandIo, options: CommonOptions, busy: boolean): RunView {
-  const view = shown(io, options, busy)
+export async function viewFor(io: CommandIo, options: CommonOptions, busy: boolean): Promise<RunView> {
+  const view = await shown(io, options, busy)
   return {
     emit(event) {
       io.follow?.event(event)
@@ -18,8 +17,11 @@ export function viewFor(io: CommandIo, options: CommonOptions, busy: boolean): R
   }
 }
 
-function shown(io: CommandIo, { quiet, verbose }: CommonOptions, busy: boolean): RunView {
+async function shown(io: CommandIo, { quiet, verbose }: CommonOptions, busy: boolean): Promise<RunView> {
   if (quiet || !busy) return silent
   if (verbose) return lineView((text) => io.err(text), { verbose })
-  return io.errIsTerminal ? liveView(io.errStream, () => performance.now()) : lineView((text) => io.err(text))
+  if (!io.errIsTerminal) return lineView((text) => io.err(text))
+  // loaded only where it is seen
+  const { liveView } = await import('../view/live.ts')
+  return liveView(io.errStream, () => performance.now())
 }
