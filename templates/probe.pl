@@ -412,11 +412,10 @@ sub spreader {
 
 sub mover {
     my ($state, $ip, $port, $until) = @_;
-    my $s = new_socket(SOCK_DGRAM, 0);
-    connect($s, pack_sockaddr_in($port, inet_aton($ip)));
-    my ($token, $last, $had, $pause) = (new_token(), '', 0);
+    my ($s, $token, $last, $had, $pause) = (undef, new_token(), '', 0);
     my ($ask, $then);
     my $next = sub {
+        undef $s if $last ne '' && !$state->{had};    # the kernel leads an old flow where it was led before
         if (!$state->{done} && $state->{had} && !$state->{kept} && !$state->{first}) {
             $state->{done} = 1;
             $state->{report}->(1, $state->{had});
@@ -433,15 +432,20 @@ sub mover {
         my $data = '';
         if ($_[0] && defined recv($s, $data, 512, 0) && index($data, $token) == 0) {
             my ($name) = split ' ', substr($data, length $token);
-            if ($last eq '' && !--$state->{first}) { say_("s $state->{ident}") }
+            $state->{first}-- if $last eq '';
             if ($name eq $state->{gone} && !$had) { $had = 1; $state->{had}++ }
             if ($had && $name ne $last) { $state->{kept} += $name eq $state->{gone} ? 1 : -1 }
             $last = $name;
+            if ($state->{had} && !$state->{first} && !$state->{begun}++) { say_("s $state->{ident}") }
         }
         return $next->();
     };
     $ask = sub {
         if ($state->{done}) { undef $ask; undef $then; return }
+        if (!$s) {
+            $s = new_socket(SOCK_DGRAM, 0);
+            connect($s, pack_sockaddr_in($port, inet_aton($ip)));
+        }
         $pause = min($until, now() + 0.15);
         return $next->() if !defined send($s, $token, 0);    # nobody is there for the moment
         wait_for($s, 'r', $pause, $then);
@@ -505,7 +509,7 @@ sub client {
             }
             elsif ($kind eq 'move') {
                 my ($total, $gone) = split /,/, $more;
-                my $state = { ident => $ident, gone => $gone, first => $total, had => 0, kept => 0, done => 0, report => $report };
+                my $state = { ident => $ident, gone => $gone, first => $total, had => 0, kept => 0, begun => 0, done => 0, report => $report };
                 mover($state, $ip, $port, $until) for 1 .. $total;
             }
             elsif ($kind =~ /^try/) { again($plain, $ip, $port, $until, $report) }

@@ -19,7 +19,8 @@
 #   ID search IP PORT NAME,NAME     RCODE ADDRESS,... of the first name that has any, asked for as a C library does
 #   ID connect NAME|IP PORT SERVER  IP; SERVER is the DNS server to ask for the name
 #   ID move IP PORT N,GONE          N: N sockets ask again and again until all that GONE answered got another answer;
-#                                   says `s ID` once all have been answered; fail: never, or kept K M
+#                                   says `s ID` once all have been answered, GONE among those who did (until it is, they
+#                                   begin anew: its rules may be on their way); fail: never, or kept K M
 #   ID http IP PORT                 the first line of whatever came back
 # ID/SECONDS gives a probe a time of its own. Results: `r ID ok|fail MILLISECONDS TEXT`
 import _socket as socket
@@ -375,11 +376,12 @@ def spreader(state, attempt, ip, port, until):
 
 
 def mover(state, ip, port, until):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.setblocking(False)
-    s.connect((ip, port))
-    token, last, had = new_token(), '', False
+    s, token, last, had = None, new_token(), '', False
     while not state['done']:
+        if not s:
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.setblocking(False)
+            s.connect((ip, port))
         pause = min(until, now() + 0.15)
         try:
             s.send(token)
@@ -389,16 +391,20 @@ def mover(state, ip, port, until):
                     name = data[len(token):].decode('ascii', 'replace').split()[0]
                     if not last:
                         state['first'] -= 1
-                        if not state['first']:
-                            say('s %s' % state['ident'])
                     if name == state['gone'] and not had:
                         had = True
                         state['had'] += 1
                     if had and name != last:
                         state['kept'] += 1 if name == state['gone'] else -1
                     last = name
+                    if state['had'] and not state['first'] and not state['begun']:
+                        state['begun'] = True
+                        say('s %s' % state['ident'])
         except OSError:
             pass  # nobody is there for the moment
+        if last and not state['had']:
+            s.close()
+            s = None  # the kernel leads an old flow where it was led before
         if not state['done'] and state['had'] and not state['kept'] and not state['first']:
             state['done'] = True
             state['report'](True, str(state['had']))
@@ -407,7 +413,8 @@ def mover(state, ip, port, until):
             state['report'](False, 'kept %d %d' % (state['kept'], state['had']) if state['had'] else 'timeout' if state['first'] else 'never')
         if not state['done']:
             yield None, '', pause
-    s.close()
+    if s:
+        s.close()
 
 
 def worker(state, attempt, ip, port, until, patience):
@@ -504,7 +511,7 @@ def client(seconds):
                 loop.step(spreader(state, tcp if kind == 'spreadtcp' else udp, ip, port, until), None)
         elif kind == 'move':
             total, gone = more.split(',')
-            state = {'ident': ident, 'gone': gone, 'first': int(total), 'had': 0, 'kept': 0, 'done': False, 'report': report}
+            state = {'ident': ident, 'gone': gone, 'first': int(total), 'had': 0, 'kept': 0, 'begun': False, 'done': False, 'report': report}
             for _ in range(int(total)):
                 loop.step(mover(state, ip, port, until), None)
         elif kind == 'icmp':

@@ -129,6 +129,20 @@ describe('the probes of the full level in real network namespaces', { timeout: 3
     },
   )
 
+  it.each(each)('%s: an endpoint whose rules come late is waited for by new clients', async (language) => {
+    const rule = (to: string) => `PREROUTING -d ${service} -p udp --dport ${port} -j DNAT --to ${to}`
+    wires.run('router', `iptables -t nat -I ${rule(two)}`)
+    const later = setTimeout(() => wires.run('router', `iptables -t nat -I ${rule(one)}`), 1000)
+    try {
+      const lines = await ask(wires, language, [`1/4 move ${service} ${port} 6,one`])
+      expect(lines.get('1')).toBe('fail kept 6 6')
+    } finally {
+      clearTimeout(later)
+      wires.run('router', `iptables -t nat -D ${rule(one)}`)
+      wires.run('router', `iptables -t nat -D ${rule(two)}`)
+    }
+  })
+
   it.each(each)('%s: a client is told of as led to another endpoint once it is', async (language) => {
     const rule = (to: string) => `PREROUTING -d ${service} -p udp --dport ${port} -j DNAT --to ${to}`
     wires.run(
