@@ -58,6 +58,12 @@ export function allEndpoints(
   return { probes: [{ kind: `svc${protocol}`, ip, port, arg: want, expect }] }
 }
 
+/** A node whose pod b stands behind the Services though no server of ours answers there: whoever is led to it gets nothing. */
+export function silentNode({ state, namespace, running }: Scene): string | undefined {
+  const ends = state.pods.filter((pod) => pod.namespace === namespace && pod.name === podB(pod.node) && pod.ready)
+  return ends.find(({ node }) => !running.has(node))?.node
+}
+
 /** The node of the first, the second and the last of the pods of which there is one each. */
 export function nodeWith({ state, namespace }: Scene, letter: 'u' | 'v' | 'p'): string | undefined {
   return state.pods.find((pod) => pod.namespace === namespace && pod.name.startsWith(`${letter}-`))?.node

@@ -50,7 +50,7 @@ export function podToNode(scene: Scene): Draft[] {
       const kubelet = { kind: 'http' as const, ip, port: kubeletPort, expect: { what: 'answer' as const } }
       const there = scene.full?.hosts.has(to.name)
       if (protocol === 'tcp') return { ...draft, server: to.name, probes: there ? [kubelet, own] : [kubelet] }
-      if (!there) return { ...draft, skip: `${to.name}: the port of the probe server is taken` }
+      if (!there) return { ...draft, server: to.name, skip: `${to.name}: the port of the probe server is taken` }
       return { ...draft, server: to.name, probes: [own] }
     }),
   )
@@ -88,7 +88,10 @@ export function udpEndpointGone(scene: Scene): Draft[] {
       place: 'a' as const,
     }
     const there = [podGone(first ?? ''), `v-${stays}`].every((pod) => scene.full?.extras.has(pod))
-    if (!ip || !first || !there) return { ...draft, skip: 'the Service or its two servers are not there' }
+    if (!ip || !first || !stays || !there) {
+      const silent = [first, stays].find((it) => it !== undefined && !scene.running.has(it))
+      return { ...draft, ...(silent && { server: silent }), skip: 'the Service or its two servers are not there' }
+    }
     const gone = podGone(first)
     const arg = `${sockets},${gone}`
     const expect = { what: 'moved' as const, gone }
@@ -109,7 +112,7 @@ export function networkPolicy(scene: Scene): Draft[] {
   const pod = podDenied(to)
   const draft = { ...way('network-policy', node, pod, 'tcp'), ...sourceOf(scene, podA(node)), place: 'a' as const }
   const ip = ipOf(scene, pod)
-  if (!ip || !scene.full?.extras.has(pod)) return [{ ...draft, skip: `${pod} does not answer anybody` }]
+  if (!ip || !scene.full?.extras.has(pod)) return [{ ...draft, server: to, skip: `${pod} does not answer anybody` }]
   const names = scene.state.pods.flatMap(({ name, containers }) => [name, ...containers.keys()])
   const enforcer = names.find((name) => enforcers.test(name))
   const expect = { what: 'policy' as const, ...(enforcer && { enforcer }) }

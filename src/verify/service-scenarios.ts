@@ -1,5 +1,15 @@
 import { type Draft, type Scene, way } from './case.ts'
-import { allEndpoints, ipOf, nodeWith, ownService, pairsOf, serviceOf, sourceOf, streams } from './ends-of-scene.ts'
+import {
+  allEndpoints,
+  ipOf,
+  nodeWith,
+  ownService,
+  pairsOf,
+  serviceOf,
+  silentNode,
+  sourceOf,
+  streams,
+} from './ends-of-scene.ts'
 import { podA, podB, probePort, serviceName } from './manifests.ts'
 
 /** Connections per endpoint, and at most in all, that shares are counted over. */
@@ -13,11 +23,14 @@ const falseAlarm = 1e-6
 const sameConnections = 20
 const silentSeconds = 0.8
 
+const noServer = (node: string): string => `no server answers at the endpoint on ${node}`
+
 /** Every endpoint of a Service gets its share, and the server sees the pod itself. */
 export function spread(scene: Scene): Draft[] {
   const ip = serviceOf(scene, scene.namespace, serviceName)?.clusterIP
   const names = [...scene.running].map(podB).sort()
   const alpha = falseAlarm / (2 * scene.inventory.hosts.length)
+  const silent = silentNode(scene)
   return scene.inventory.hosts.flatMap(({ name: node }) =>
     streams.map((protocol): Draft => {
       const seen = ipOf(scene, podA(node))
@@ -27,6 +40,7 @@ export function spread(scene: Scene): Draft[] {
         place: 'a' as const,
       }
       if (!ip || names.length === 0) return { ...draft, skip: 'the probe Service has no address or no server' }
+      if (silent) return { ...draft, server: silent, skip: noServer(silent) }
       const arg = `${Math.min(perEndpoint * names.length, mostConnections)},${atOnce}`
       const expect = { what: 'shares' as const, names, alpha, ...(seen && { seen }) }
       const needs = `pod-to-service/${node}/${serviceName}/${protocol}`
@@ -42,6 +56,7 @@ export function spread(scene: Scene): Draft[] {
 /** A client of a Service with sessionAffinity ClientIP stays with one endpoint. */
 export function affinity(scene: Scene): Draft[] {
   const ip = ownService(scene, 'affinity')?.clusterIP
+  const silent = silentNode(scene)
   return scene.inventory.hosts.flatMap(({ name: node }) =>
     streams.map((protocol): Draft => {
       const draft = {
@@ -50,6 +65,7 @@ export function affinity(scene: Scene): Draft[] {
         place: 'a' as const,
       }
       if (!ip) return { ...draft, skip: 'the Service has no IPv4 address' }
+      if (silent) return { ...draft, server: silent, skip: noServer(silent) }
       if (scene.running.size < 2) return { ...draft, skip: 'it takes two endpoints to tell' }
       const needs = `pod-to-service/${node}/${serviceName}/${protocol}`
       const arg = `${sameConnections},1`

@@ -103,6 +103,16 @@ describe('the probes of the full level', () => {
     )
   })
 
+  it('ask no Service for shares while nobody answers at one of its endpoints', () => {
+    const scene = fullSceneOf(3)
+    const mute = { ...scene, running: new Set(['cp1', 'w1']) }
+    const why = 'no server answers at the endpoint on w2'
+    expect([line('spread/w1/probe/tcp', mute), line('affinity/cp1/affinity/udp', mute)]).toEqual([why, why])
+    const pods = scene.state.pods.filter(({ node }) => node !== 'w2')
+    const gone = { ...mute, state: { ...scene.state, pods } }
+    expect(line('spread/w1/probe/tcp', gone)).toContain('spreadtcp')
+  })
+
   it.each<[string, string, Parameters<typeof fullSceneOf>, string]>([
     ['one node', 'affinity/cp1/affinity/tcp', [1], 'it takes two endpoints to tell'],
     ['one node', 'traffic-policy/outside/cp1/tcp', [1], 'there is no other node to try it from'],
