@@ -107,6 +107,8 @@ export interface Topology {
     controlPlane: boolean
     /** The node could be read; else nothing else of it is known. */
     read: boolean
+    /** Why it could not. */
+    why?: string
     bridge?: { name: string; ip?: string; mtu: number; up: boolean }
     tunnel?: { name: string; kind: string; mac: string; mtu: number; up: boolean; vni?: number }
     uplink?: { name: string; mtu: number }

@@ -17,9 +17,10 @@ export function topologyOf(picture: Picture, checks: readonly Check[]): Topology
   return { nodes: [...names].map((name) => nodeOf(name, picture)), links: linksOf(picture, checks) }
 }
 
-function nodeOf(name: string, { cluster, nodes }: Picture): Node {
+function nodeOf(name: string, { cluster, nodes, unread }: Picture): Node {
   const said = cluster?.nodes.find((node) => node.name === name)
   const view = nodes.get(name)
+  const why = unread.get(name)
   const pods = cluster?.pods.filter((pod) => pod.node === name && !pod.hostNetwork && !pod.leaving) ?? []
   return {
     name,
@@ -27,6 +28,7 @@ function nodeOf(name: string, { cluster, nodes }: Picture): Node {
     ...(said?.podCIDRs[0] && { podCIDR: said.podCIDRs[0] }),
     controlPlane: said?.controlPlane ?? false,
     read: view !== undefined,
+    ...(why !== undefined && { why }),
     ...(view && devicesOf(view, said?.internalIPs[0])),
     pods: pods.map((pod) => ({ name: `${pod.namespace}/${pod.name}`, ip: pod.ips[0] ?? '' })),
   }

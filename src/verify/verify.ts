@@ -4,6 +4,7 @@ import type { Eyes, Hands } from '../model/ports.ts'
 import { probeNamespace } from '../model/probes.ts'
 import type { Check, VerifyReport } from '../model/report.ts'
 import { exits, Failure } from '../model/trouble.ts'
+import { counted } from '../model/words.ts'
 import { addressChecks } from './addresses.ts'
 import { type Case, checkId, type Scene } from './case.ts'
 import { type Asking, patient, runEverywhere, tries } from './clients.ts'
@@ -121,7 +122,7 @@ async function run(
     return was && 'forwards' in was ? [{ hands, was }] : []
   })
   const eyes = reached.map(({ hands }) => hands)
-  emit(`probe pods on ${eyes.length} nodes`)
+  emit(`probe pods on ${counted(eyes.length, 'node')}`)
   const [state, near] = await Promise.all([
     makePods(leader, namespace, eyes, options, full ? inventory.cluster.dnsDomain : undefined),
     outside ? reachable(inventory.hosts, outside, signal) : new Set<string>(),
@@ -146,7 +147,7 @@ async function run(
     .filter((item) => wants(options.only, inventory, item))
     .map((item) => withoutTroubled(item, troubles))
 
-  emit(`${cases.length} paths`)
+  emit(counted(cases.length, 'path'))
   const nodePort = state.services
     .find((service) => service.namespace === namespace && service.name === serviceName)
     ?.nodePorts.get('tcp')
@@ -171,7 +172,7 @@ async function run(
   )
   const results = new Map(first)
   if (again.length > 0 && !signal?.aborted) {
-    emit(`${again.length} paths once more`)
+    emit(`${counted(again.length, 'path')} once more`)
     await new Promise((resolve) => setTimeout(resolve, retryMs))
     const asking = { seconds: tries[1] }
     for (const [id, result] of await ask(eyes, again.map(patient), servers, asking, options, troubles))

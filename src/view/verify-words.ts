@@ -66,9 +66,10 @@ export function notesOf(checks: readonly Check[]): [string, Check[]][] {
   )
 }
 
-/** The nodes of which nothing is known. */
-export function unreadOf({ topology }: VerifyReport): string[] {
-  return (topology?.nodes ?? []).filter(({ read }) => !read).map(({ name }) => name)
+/** The nodes that did not tell their state, by the reason. */
+export function unreadOf({ topology }: VerifyReport): [string, string[]][] {
+  const unread = (topology?.nodes ?? []).filter(({ read }) => !read)
+  return groups(unread, ({ why }) => why ?? '').map(([why, of]) => [why, of.map(({ name }) => name)])
 }
 
 /** How many pairs were tried, where it was not all of them. */

@@ -1,4 +1,4 @@
-import type { Check, VerifyReport } from '../model/report.ts'
+import type { Check, Scenario, VerifyReport } from '../model/report.ts'
 import { counted } from '../model/words.ts'
 import { paint } from './paint.ts'
 import { duration } from './table.ts'
@@ -42,9 +42,10 @@ export function verifyText(report: VerifyReport, { color }: { readonly color: bo
     ([scenario, { length }]) =>
       `${titles[scenario].padEnd(wide)}  ${paint(color, 'green', 'ok')}  ${length} of ${length}`,
   )
-  const blocks = long.map(([scenario, checks]) => {
+  const blocks = long.flatMap(([scenario, checks]) => {
+    if (checks.every(isSkipped)) return []
     const top = `${paint(color, 'bold', titles[scenario])}  ${tally(checks).passed} of ${checks.length}`
-    return `${top}\n${matrix(checks, color)}`
+    return [`${top}\n${matrix(checks, color)}`]
   })
   return [
     ...lines,
@@ -53,7 +54,7 @@ export function verifyText(report: VerifyReport, { color }: { readonly color: bo
     ...causesText(report, color),
     ...unexplained(report, color),
     ...tracesText(report.traces ?? [], color),
-    ...skipped(report.checks, color),
+    ...skipped(scenarios, color),
     ...remarks(report, color),
     summary(report, color),
   ].join('\n')
@@ -61,6 +62,7 @@ export function verifyText(report: VerifyReport, { color }: { readonly color: bo
 
 const namesOf = (checks: readonly Check[]): number => new Set(checks.map(({ from }) => from)).size
 const isPassed = ({ outcome }: Check): boolean => outcome === 'passed'
+const isSkipped = ({ outcome }: Check): boolean => outcome === 'skipped'
 
 function parted<T>(items: readonly T[], is: (item: T) => boolean): [T[], T[]] {
   return [items.filter(is), items.filter((item) => !is(item))]
@@ -110,15 +112,15 @@ function unexplained(report: VerifyReport, color: boolean): string[] {
   })
 }
 
-/** What could not be checked is neither passed nor failed; it is said why. */
-function skipped(checks: readonly Check[], color: boolean): string[] {
-  const byReason = groups(
-    checks.filter((check) => check.outcome === 'skipped'),
-    (check) => check.evidence ?? 'no reason',
-  )
-  return byReason.map(
-    ([reason, of]) => `${paint(color, 'yellow', 'unknown')}  ${counted(of.length, 'check')} not made: ${reason}\n`,
-  )
+/** What could not be checked is neither passed nor failed; it is said why. Scenarios that nothing is drawn of are named. */
+function skipped(scenarios: readonly [Scenario, readonly Check[]][], color: boolean): string[] {
+  const undrawn = new Set(scenarios.flatMap(([scenario, checks]) => (checks.every(isSkipped) ? [scenario] : [])))
+  const all = scenarios.flatMap(([, checks]) => checks.filter(isSkipped))
+  return groups(all, ({ evidence }) => evidence ?? 'no reason').map(([reason, of]) => {
+    const left = unique(of.map(({ scenario }) => scenario)).filter((scenario) => undrawn.has(scenario))
+    const names = left.length > 0 ? `\n  ${left.map((scenario) => titles[scenario]).join('; ')}` : ''
+    return `${paint(color, 'yellow', 'unknown')}  ${counted(of.length, 'check')} not made: ${reason}${names}\n`
+  })
 }
 
 /** Known deviations, which pairs were tried, and which causes nobody looked for. */
@@ -134,10 +136,12 @@ function remarks(report: VerifyReport, color: boolean): string[] {
     return `not looked for  ${shown}: ${why}`
   })
   const sampled = sampledText(report)
-  const unread = unreadOf(report)
-  const names = `${unread.slice(0, shownNames).join(', ')}${unread.length > shownNames ? ` and ${unread.length - shownNames} more` : ''}`
-  const unknown = unread.length > 0 ? [`unknown  ${counted(unread.length, 'node')} could not be read: ${names}`] : []
-  const all = [...unknown, ...notes, ...(sampled ? [`note  ${sampled}`] : []), ...left]
+  const unread = unreadOf(report).map(([why, names]) => {
+    const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : ''
+    const because = why ? ` (${why})` : ''
+    return `unknown  ${counted(names.length, 'node')} could not be read: ${names.slice(0, shownNames).join(', ')}${more}${because}`
+  })
+  const all = [...unread, ...notes, ...(sampled ? [`note  ${sampled}`] : []), ...left]
   return all.length > 0 ? [`${all.map((line) => paint(color, 'dim', line)).join('\n')}\n`] : []
 }
 

@@ -100,7 +100,7 @@ describe('the page of a report', () => {
     const { topology, ...rest } = healthy()
     const nodes = (topology?.nodes ?? []).map((node) => (node.name === 'w1' ? { ...node, read: false } : node))
     const page = htmlPage({ ...rest, topology: { nodes, links: [] } }, meta)
-    expect(page).toContain('All 114 checks passed. 1 node could not be read: nothing is known of it.')
+    expect(page).toContain('All 114 checks passed. 1 node could not be read: what its kernel says is unknown.')
     expect(page).toContain('<th scope="row">? w1</th>')
   })
 })

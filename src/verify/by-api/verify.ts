@@ -4,6 +4,7 @@ import type { KubeApi, KubePod } from '../../model/kube.ts'
 import { probeNamespace } from '../../model/probes.ts'
 import type { VerifyReport } from '../../model/report.ts'
 import { exits, Failure } from '../../model/trouble.ts'
+import { counted } from '../../model/words.ts'
 import { addressChecks } from '../addresses.ts'
 import type { Case } from '../case.ts'
 import { judge } from '../judge.ts'
@@ -82,7 +83,7 @@ async function run(
   )
   const nodes = names.filter((name) => !notReady.has(name))
   const making = { namespace, image, startMs, ...(signal && { signal }) }
-  emit(`probe pods on ${nodes.length} nodes`)
+  emit(`probe pods on ${counted(nodes.length, 'node')}`)
   await makeFrame(api, namespace, programs, new Date())
   const servers = await startPods(api, 'b', nodes, [], making)
   if (servers.pods.size === 0) return [...probeChecks(names, notReady, [servers]), ...addressChecks(inventory, before)]
@@ -101,7 +102,7 @@ async function run(
   }
   const asked = await plan()
   const lists = listsOf(asked)
-  emit(`${asked.length} paths`)
+  emit(counted(asked.length, 'path'))
   const [clients, hosts] = (await Promise.all(
     (['a', 'host'] as const).map((kind) => startPods(api, kind, nodes, lists.lines.get(kind) ?? [], making)),
   )) as [Started, Started]

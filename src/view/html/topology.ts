@@ -103,7 +103,7 @@ function nodeTable(
     return markup`<tr><th scope="row">${sign[state]} ${name}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>
 `
   })
-  return markup`<details><summary>All ${counted(nodes.length, 'node')} as a table</summary>
+  return markup`<details><summary>${counted(nodes.length, 'node')} as a table</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="Nodes"><table class="matrix"><thead><tr>${heads.map((head) => markup`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>${nodes.length > listed && markup`<p class="muted">and ${nodes.length - listed} more without trouble of their own</p>`}</details>`
 }

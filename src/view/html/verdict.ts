@@ -13,13 +13,14 @@ export function verdict({ ok, checks }: VerifyReport): string {
 export function leadText(report: VerifyReport): string {
   const { skipped } = tally(report.checks)
   const warnings = (report.causes ?? []).filter(({ level }) => level === 'warning').length
-  const unread = unreadOf(report).length
+  const unread = unreadOf(report).flatMap(([, names]) => names).length
   return [
     resultText(report),
     causesText(report),
     skipped > 0 && `${counted(skipped, 'check')} could not be made.`,
     warnings > 0 && `There ${be(warnings)} ${counted(warnings, 'warning')}.`,
-    unread > 0 && `${counted(unread, 'node')} could not be read: nothing is known of ${unread === 1 ? 'it' : 'them'}.`,
+    unread > 0 &&
+      `${counted(unread, 'node')} could not be read: what ${unread === 1 ? 'its kernel says' : 'their kernels say'} is unknown.`,
   ]
     .filter(Boolean)
     .join(' ')
