@@ -98,11 +98,12 @@ echo 'answer nothing-to-send-with'
   const { out, err } = await hands.look(script, { timeoutMs: (seconds + 20) * 1000, signal: io.signal })
   const answer = /^answer (\S+)/m.exec(out)?.[1]
   if (answer && answer !== 'nothing-to-send-with') return answer
+  const said = err.trim().split('\n').at(-1)
   throw new Failure(exits.someHosts, {
     code: 'PROBE_FAILED',
     message: answer ? 'there is neither Python nor Perl to send the packet with' : 'the packet could not be sent',
     where: hands.host.name,
-    evidence: [{ source: enter ? `nsenter -t ${pid} -n` : 'stderr', line: err.trim().split('\n').at(-1) ?? '' }],
+    ...(said && { evidence: [{ source: enter ? `nsenter -t ${pid} -n` : 'stderr', line: said }] }),
     fix: answer ? 'install python3 or perl on the node, or trace without --live' : 'trace without --live, or again',
   })
 }
