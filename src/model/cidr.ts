@@ -21,6 +21,11 @@ export function familyOf(text: string): 4 | 6 | null {
   return addressOf(text)?.family ?? null
 }
 
+/** Of the addresses or networks of something dual stack the IPv4 one: the others are not tested. Else the first, where there is one. */
+export function ipv4First(texts: readonly string[]): string | undefined {
+  return texts.find((text) => !text.includes(':')) ?? texts[0]
+}
+
 /** Reads `10.244.0.0/16`. Null where it is no network in CIDR form, also where host bits are set: see {@link networkOf}. */
 export function parseCidr(text: string): Cidr | null {
   const cidr = networkOf(text)

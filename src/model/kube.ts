@@ -73,6 +73,7 @@ export interface KubePod extends KubeObject {
 export interface KubeService extends KubeObject {
   readonly spec?: {
     readonly clusterIP?: string
+    readonly clusterIPs?: readonly string[]
     readonly ports?: readonly { readonly name?: string; readonly nodePort?: number }[]
   }
 }

@@ -1,4 +1,4 @@
-import { isIp } from '../model/cidr.ts'
+import { ipv4First, isIp } from '../model/cidr.ts'
 import type { ApiPod, ApiService, Picture, PodNet } from '../model/dump.ts'
 import { distance } from '../model/nearest.ts'
 import type { End } from '../model/trace.ts'
@@ -83,12 +83,9 @@ function candidates(picture: Picture, names: Names, name: string): Candidate[] {
   return found.length > 0 || third !== undefined ? found : services(first, second)
 }
 
-/** Of the addresses of something dual stack the IPv4 one: only that is followed. */
-const four = (ips: readonly string[]): string => ips.find((ip) => !ip.includes(':')) ?? ips[0] ?? ''
-
 function ofPod(names: Names, api: ApiPod): Candidate {
   const name = `${api.namespace}/${api.name}`
-  const ip = four(api.ips)
+  const ip = ipv4First(api.ips) ?? ''
   const pod = api.hostNetwork ? undefined : names.pods.get(ip)?.pod
   return {
     says: name,
@@ -105,7 +102,7 @@ function ofService(service: ApiService): Candidate {
   return {
     says: `svc/${name}`,
     service,
-    end: { kind: 'service', name, ip: four(service.clusterIPs) },
+    end: { kind: 'service', name, ip: ipv4First(service.clusterIPs) ?? '' },
     port: 0,
     protocol: 'tcp',
   }
@@ -124,7 +121,7 @@ function ofNode(picture: Picture, name: string): Candidate {
 function nodeIp(picture: Picture, name: string): string | undefined {
   const internal = picture.cluster?.nodes.find((node) => node.name === name)?.internalIPs
   const view = picture.nodes.get(name)
-  if (internal?.length || !view) return internal && four(internal)
+  if (internal?.length || !view) return internal && (ipv4First(internal) ?? '')
   const dev = view.routes.find(({ to, table }) => to === '0.0.0.0/0' && table === 'main')?.dev
   return view.links.find((link) => link.name === dev)?.addresses.find(({ family }) => family === 4)?.ip ?? ''
 }
@@ -172,6 +169,12 @@ const lower = (protocol: string): Protocol => protocol.toLowerCase() as Protocol
 
 function only(picture: Picture, text: string, found: readonly Candidate[]): Candidate {
   const [one] = found
+  if (one?.end.ip.includes(':'))
+    throw unknown(
+      `${text} has only the address ${one.end.ip}: only IPv4 is followed`,
+      [],
+      'name something with an IPv4 address',
+    )
   if (found.length === 1 && one) return one
   if (found.length > 1)
     throw unknown(

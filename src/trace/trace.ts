@@ -238,5 +238,9 @@ function networkText({ cluster, nodes }: Picture): string {
   if (flannel?.backend === 'vxlan') return `flannel vxlan (vni ${flannel.vni}, udp ${flannel.port})`
   if (flannel) return `flannel ${flannel.backend}${flannel.backend === 'udp' ? ` (udp ${flannel.port})` : ''}`
   const vxlan = [...nodes.values()].flatMap(({ links }) => links.filter(({ kind }) => kind === 'vxlan'))[0]
-  return vxlan?.vxlan ? `vxlan (vni ${vxlan.vxlan.id}, udp ${vxlan.vxlan.port})` : (provider ?? 'unknown network')
+  return vxlan?.vxlan
+    ? `vxlan (vni ${vxlan.vxlan.id}, udp ${vxlan.vxlan.port})`
+    : provider === undefined || provider === 'unknown'
+      ? 'unknown network'
+      : provider
 }

@@ -1,4 +1,6 @@
-/** What the API server says of a cluster: as much as the checks need, in plain values. */
+import { ipv4First } from '../model/cidr.ts'
+
+/** What the API server says of a cluster: as much as the checks need, in plain values; of two families IPv4. */
 export interface ClusterState {
   readonly nodes: readonly NodeState[]
   readonly pods: readonly PodState[]
@@ -58,7 +60,7 @@ export interface ServiceState {
  */
 export const stateTemplate = [
   '{{range .items}}',
-  '{{if eq .kind "Node"}}node\t{{.metadata.name}}\t{{with .spec.podCIDR}}{{.}}{{end}}\t',
+  '{{if eq .kind "Node"}}node\t{{.metadata.name}}\t{{with .spec.podCIDR}}{{.}},{{end}}{{range .spec.podCIDRs}}{{.}},{{end}}\t',
   '{{range .status.addresses}}{{if eq .type "InternalIP"}}{{.address}},{{end}}{{end}}\t',
   '{{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}\t{{.reason}} {{printf "%q" .message}}{{end}}{{end}}',
   '{{else if eq .kind "Pod"}}pod\t{{.metadata.namespace}}\t{{.metadata.name}}\t{{with .spec.nodeName}}{{.}}{{end}}\t',
@@ -68,7 +70,7 @@ export const stateTemplate = [
   '{{with .metadata.labels}}{{with index . "k8s-app"}}{{.}}{{end}}{{end}}\t',
   '{{range .status.containerStatuses}}{{.name}}={{with .containerID}}{{.}}{{end}},{{end}}\t',
   '{{range .status.podIPs}}{{.ip}},{{end}}',
-  '{{else if eq .kind "Service"}}service\t{{.metadata.namespace}}\t{{.metadata.name}}\t{{with .spec.clusterIP}}{{.}}{{end}}\t',
+  '{{else if eq .kind "Service"}}service\t{{.metadata.namespace}}\t{{.metadata.name}}\t{{with .spec.clusterIP}}{{.}},{{end}}{{range .spec.clusterIPs}}{{.}},{{end}}\t',
   '{{range .spec.ports}}{{with .name}}{{.}}{{end}}={{with .nodePort}}{{.}}{{end}},{{end}}',
   '{{else if eq .kind "Ingress"}}ingress\t{{.metadata.namespace}}\t{{.metadata.name}}\t',
   '{{range .status.loadBalancer.ingress}}{{with .ip}}{{.}}{{end}}{{with .hostname}}{{.}}{{end}},{{end}}\t',
@@ -84,10 +86,10 @@ export function parseState(out: string): ClusterState {
   const rows = out.split('\n').map((line) => line.split('\t'))
   const of = (kind: string) => rows.filter((row) => row[0] === kind).map((row) => row.slice(1))
   return {
-    nodes: of('node').map(([name = '', cidr, ips = '', ready, reason = '']) => ({
+    nodes: of('node').map(([name = '', cidrs = '', ips = '', ready, reason = '']) => ({
       name,
-      ...(cidr && { podCIDR: cidr }),
-      ...(list(ips)[0] && { internalIP: list(ips)[0] as string }),
+      ...given('podCIDR', list(cidrs)),
+      ...given('internalIP', list(ips)),
       ready: ready === 'True',
       reason: reason && unquoted(reason),
     })),
@@ -100,21 +102,32 @@ export function parseState(out: string): ClusterState {
         hostNetwork: host === 'host',
         ready: ready === 'True',
         leaving: leaving === 'leaving',
-        ...(ip && { ip }),
-        ...(list(ips).length > 1 && { otherIps: list(ips).filter((other) => other !== ip) }),
+        ...ofPod(ip ? [ip, ...list(ips)] : list(ips)),
         app,
         containers: new Map(pairs(ids).map(([key, id]) => [key, id.slice(id.indexOf('://') + 1).replace(/^\/+/, '')])),
       }),
     ),
-    services: of('service').map(([namespace = '', name = '', clusterIP = '', ports = '']) => ({
+    services: of('service').map(([namespace = '', name = '', ips = '', ports = '']) => ({
       namespace,
       name,
-      clusterIP,
+      clusterIP: ipv4First(list(ips)) ?? '',
       nodePorts: new Map(pairs(ports).map(([key, port]) => [key, Number(port)])),
     })),
     ...(of('ingress').length > 0 && { ingresses: of('ingress').map(ingressOf) }),
     events: of('event').map(([object = '', message = '']) => ({ object, message: unquoted(message) })),
   }
+}
+
+function given<K extends string>(key: K, texts: readonly string[]): { [P in K]?: string } {
+  const first = ipv4First(texts)
+  return (first === undefined ? {} : { [key]: first }) as { [P in K]?: string }
+}
+
+/** The address that a pod is tested at, and its others. */
+export function ofPod(ips: readonly string[]): Pick<PodState, 'ip' | 'otherIps'> {
+  const ip = ipv4First(ips)
+  const others = [...new Set(ips)].filter((other) => other !== ip)
+  return { ...(ip && { ip }), ...(others.length > 0 && { otherIps: others }) }
 }
 
 function ingressOf([namespace = '', name = '', addresses = '', rules = '']: string[]): IngressState {

@@ -1,5 +1,5 @@
 import { type Draft, type Scene, way } from './case.ts'
-import { ipOf, nodeWith, serviceOf, sourceOf, streams } from './ends-of-scene.ts'
+import { clusterIPOf, ipOf, nodeWith, serviceOf, sourceOf, streams } from './ends-of-scene.ts'
 import { firstHostname, podA, podB, serviceName, services } from './manifests.ts'
 import type { Probe } from './probe.ts'
 
@@ -32,9 +32,7 @@ export function dns(scene: Scene): Draft[] {
       streams.map((protocol) => ({
         ...way('dns', node, target.name, protocol),
         ...draft,
-        ...(ready.length === 0
-          ? { verdict: nobody }
-          : { probes: questions(scene, protocol).map((question) => probeOf(target.ip, protocol, question, scene)) }),
+        ...(ready.length === 0 ? { verdict: nobody } : asking(scene, target, protocol)),
       })),
     )
     const resolver = { ...way('dns', node, 'resolver', 'udp'), ...draft, needs: `dns/${node}/kube-dns/udp` }
@@ -43,11 +41,16 @@ export function dns(scene: Scene): Draft[] {
   })
 }
 
+function asking(scene: Scene, { name, ip }: { readonly name: string; readonly ip: string }, protocol: 'tcp' | 'udp') {
+  if (ip.includes(':')) return { skip: `${name} has no IPv4 address` }
+  return { probes: questions(scene, protocol).map((question) => probeOf(ip, protocol, question, scene)) }
+}
+
 /** Names and what they stand for: of Services; in the full level also of pods, headless and external. */
 function questions(scene: Scene, protocol: 'tcp' | 'udp'): Question[] {
   const { inventory, namespace, state, full } = scene
   const domain = `svc.${inventory.cluster.dnsDomain}`
-  const clusterIP = (space: string, name: string) => serviceOf(scene, space, name)?.clusterIP
+  const clusterIP = (space: string, name: string) => clusterIPOf(scene, space, name)
   const found: [string, string | undefined, string?][] = [
     [`kubernetes.default.${domain}`, clusterIP('default', 'kubernetes')],
     [`${serviceName}.${namespace}.${domain}`, clusterIP(namespace, serviceName)],
@@ -85,8 +88,8 @@ function resolving(scene: Scene, lines: readonly string[]): Pick<Draft, 'probes'
   const dots = Number(/^ndots:(\d+)$/.exec(words('options').find((word) => word.startsWith('ndots:')) ?? '')?.[1] ?? 1)
   if (!server || server.includes(':')) return { skip: 'resolv.conf of the probe pod names no IPv4 server' }
   const short = [
-    ['kubernetes.default', serviceOf(scene, 'default', 'kubernetes')?.clusterIP],
-    [serviceName, serviceOf(scene, scene.namespace, serviceName)?.clusterIP],
+    ['kubernetes.default', clusterIPOf(scene, 'default', 'kubernetes')],
+    [serviceName, clusterIPOf(scene, scene.namespace, serviceName)],
   ] as const
   return {
     probes: short.flatMap(([name, ip]) => {

@@ -37,10 +37,16 @@ export function serviceOf({ state }: Scene, namespace: string, name: string) {
   return state.services.find((it) => it.namespace === namespace && it.name === name)
 }
 
+/** A Service's IPv4 ClusterIP. */
+export function clusterIPOf(scene: Scene, namespace: string, name: string): string | undefined {
+  const ip = serviceOf(scene, namespace, name)?.clusterIP
+  return ip !== undefined && /^[0-9.]+$/.test(ip) ? ip : undefined
+}
+
 /** One of the Services of the full level; without an address, nothing. */
 export function ownService(scene: Scene, name: keyof typeof services) {
-  const found = serviceOf(scene, scene.namespace, services[name])
-  return found && /^[0-9.]+$/.test(found.clusterIP) ? found : undefined
+  const ip = clusterIPOf(scene, scene.namespace, services[name])
+  return ip === undefined ? undefined : serviceOf(scene, scene.namespace, services[name])
 }
 
 /** The probe that connects to a Service until all its endpoints, every pod b, have answered. */
@@ -50,7 +56,7 @@ export function allEndpoints(
   ip: string | undefined,
   port: number | undefined,
 ): Pick<Draft, 'probes' | 'skip'> {
-  if (!ip || !port) return { skip: 'the probe Service has no address' }
+  if (!ip || !port) return { skip: 'the probe Service has no IPv4 address' }
   const names = [...running].map(podB).sort()
   if (names.length === 0) return { skip: 'no probe server runs' }
   const want = Math.min(names.length, mostEndpoints)

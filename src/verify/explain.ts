@@ -42,8 +42,8 @@ export function suits({ needs }: Cause, { cluster, nodes }: Picture): true | { r
     return configs?.proxy === undefined || configs.proxy.mode === needs || {}
   // Where the API is silent, the nodes themselves show whether flannel is there.
   const flannel = configs ? configs.flannel !== undefined : [...nodes.values()].some((node) => node.flannelEnv !== null)
-  if (!flannel)
-    return { why: `the pod network is ${configs?.provider ?? 'not flannel'}; flannel's own state is not looked at` }
+  const other = configs === undefined || configs.provider === 'unknown' ? 'not flannel' : configs.provider
+  if (!flannel) return { why: `the pod network is ${other}; flannel's own state is not looked at` }
   return needs === 'flannel' || !configs?.flannel || configs.flannel.backend === needs || {}
 }
 

@@ -38,7 +38,7 @@ export function familyCheck({ pods }: ClusterState): Check[] {
   const v6 = pods.flatMap(({ ip, otherIps = [] }) => [ip, ...otherIps]).find((ip) => ip?.includes(':'))
   if (v6 === undefined) return []
   const of = { scenario: 'addresses' as const, from: 'cluster', to: 'ipv6' }
-  const evidence = `pods have IPv6 addresses (${v6}); only IPv4 is looked at`
+  const evidence = `IPv6 is not tested, though pods have it (${v6}): this report is of IPv4 alone`
   return [{ ...of, id: checkId(of), outcome: 'skipped', ms: 0, evidence }]
 }
 

@@ -84,9 +84,11 @@ function service(namespace: string, name: string, spec: object): object {
     port: probePort,
     targetPort: probePort,
   }))
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { ...spec, ports } }
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { ...families, ...spec, ports } }
 }
 
+/** Where there are two families, of both: only IPv4 is tested, and it need not be the first. */
+export const families = { ipFamilyPolicy: 'PreferDualStack' } as const
 const privileged = { 'pod-security.kubernetes.io/enforce': 'privileged' }
 
 /** The two pods of a node, with @NODE@ for its name, and in the full level @TURN@: `first` on one node, `other` elsewhere. */

@@ -1,5 +1,5 @@
 import { type Draft, type Scene, way } from './case.ts'
-import { allEndpoints, ipOf, noIp, pairsOf, serviceOf, sourceOf, streams } from './ends-of-scene.ts'
+import { allEndpoints, clusterIPOf, ipOf, noIp, pairsOf, serviceOf, sourceOf, streams } from './ends-of-scene.ts'
 import { podA, podB, probePort, serviceName } from './manifests.ts'
 
 export function containers({ inventory }: Scene): Draft[] {
@@ -36,7 +36,7 @@ export function podToPod(scene: Scene): Draft[] {
 }
 
 export function podToService(scene: Scene): Draft[] {
-  const ip = serviceOf(scene, scene.namespace, serviceName)?.clusterIP
+  const ip = clusterIPOf(scene, scene.namespace, serviceName)
   return scene.inventory.hosts.flatMap(({ name: node }) =>
     streams.map((protocol) => ({
       ...way('pod-to-service', node, serviceName, protocol),
@@ -93,7 +93,7 @@ export function api(scene: Scene): Draft[] {
   const leader = scene.inventory.hosts.find(({ role }) => role === 'control-plane')
   const service = serviceOf(scene, 'default', 'kubernetes')
   const targets = [
-    ...(service ? [{ to: 'kubernetes', ip: service.clusterIP, port: 443 }] : []),
+    ...(service ? [{ to: 'kubernetes', ip: clusterIPOf(scene, 'default', 'kubernetes'), port: 443 }] : []),
     ...(leader ? [{ to: leader.name, ip: leader.nodeIP, port: 6443 }] : []),
   ]
   return scene.inventory.hosts.flatMap(({ name: node }) =>
@@ -104,7 +104,9 @@ export function api(scene: Scene): Draft[] {
         ...sourceOf(scene, pod),
         from: pod,
         place,
-        probes: [{ kind: 'http' as const, ip, port, expect: { what: 'answer' as const } }],
+        ...(ip
+          ? { probes: [{ kind: 'http' as const, ip, port, expect: { what: 'answer' as const } }] }
+          : { skip: `${to} has no IPv4 address` }),
       }))
     }),
   )

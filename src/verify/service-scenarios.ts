@@ -1,11 +1,11 @@
 import { type Draft, type Scene, way } from './case.ts'
 import {
   allEndpoints,
+  clusterIPOf,
   ipOf,
   nodeWith,
   ownService,
   pairsOf,
-  serviceOf,
   silentNode,
   sourceOf,
   streams,
@@ -27,7 +27,7 @@ const noServer = (node: string): string => `no server answers at the endpoint on
 
 /** Every endpoint of a Service gets its share, and the server sees the pod itself. */
 export function spread(scene: Scene): Draft[] {
-  const ip = serviceOf(scene, scene.namespace, serviceName)?.clusterIP
+  const ip = clusterIPOf(scene, scene.namespace, serviceName)
   const names = [...scene.running].map(podB).sort()
   const alpha = falseAlarm / (2 * scene.inventory.hosts.length)
   const silent = silentNode(scene)
@@ -39,7 +39,7 @@ export function spread(scene: Scene): Draft[] {
         ...sourceOf(scene, podA(node)),
         place: 'a' as const,
       }
-      if (!ip || names.length === 0) return { ...draft, skip: 'the probe Service has no address or no server' }
+      if (!ip || names.length === 0) return { ...draft, skip: 'the probe Service has no IPv4 address or no server' }
       if (silent) return { ...draft, server: silent, skip: noServer(silent) }
       const arg = `${Math.min(perEndpoint * names.length, mostConnections)},${atOnce}`
       const expect = { what: 'shares' as const, names, alpha, ...(seen && { seen }) }
@@ -81,7 +81,7 @@ export function affinity(scene: Scene): Draft[] {
 
 /** A node reaches a Service at its ClusterIP with all endpoints, and at its own NodePort and those of the others. */
 export function nodeToService(scene: Scene): Draft[] {
-  const ip = serviceOf(scene, scene.namespace, serviceName)?.clusterIP
+  const ip = clusterIPOf(scene, scene.namespace, serviceName)
   const ports = ownService(scene, 'one')?.nodePorts
   const server = nodeWith(scene, 'u')
   const host = { place: 'host' as const }

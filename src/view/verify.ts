@@ -25,6 +25,8 @@ const shownNames = 12
 const shownEvidence = 3
 /** With more scenarios than the quick level has, those that passed take one line each. */
 const manyScenarios = 9
+/** Letters of a reason: the failed check behind it has all of them. */
+const longest = 160
 const mark = { passed: 'ok', failed: 'FAIL', skipped: '?' } as const
 const style = { passed: 'green', failed: 'red', skipped: 'yellow' } as const
 
@@ -112,16 +114,26 @@ function unexplained(report: VerifyReport, color: boolean): string[] {
   })
 }
 
-/** What could not be checked is neither passed nor failed; it is said why. Scenarios that nothing is drawn of are named. */
+/** What could not be checked is neither passed nor failed; it is said why, and of which scenarios nothing was drawn. */
 function skipped(scenarios: readonly [Scenario, readonly Check[]][], color: boolean): string[] {
-  const undrawn = new Set(scenarios.flatMap(([scenario, checks]) => (checks.every(isSkipped) ? [scenario] : [])))
   const all = scenarios.flatMap(([, checks]) => checks.filter(isSkipped))
-  return groups(all, ({ evidence }) => evidence ?? 'no reason').map(([reason, of]) => {
-    const left = unique(of.map(({ scenario }) => scenario)).filter((scenario) => undrawn.has(scenario))
-    const names = left.length > 0 ? `\n  ${left.map((scenario) => titles[scenario]).join('; ')}` : ''
-    return `${paint(color, 'yellow', 'unknown')}  ${counted(of.length, 'check')} not made: ${reason}${names}\n`
+  const whys = new Map(scenarios.map(([scenario, checks]) => [scenario, unique(checks.map(whyNot))]))
+  const named = (isOf: (whys: readonly (string | undefined)[]) => boolean) =>
+    [...whys].flatMap(([scenario, of]) => (isOf(of) ? [titles[scenario]] : [])).join('; ')
+  const lines = groups(all, (check) => whyNot(check) ?? '').map(([why, of]) => {
+    const names = named(([first, ...more]) => first === why && more.length === 0)
+    return `${counted(of.length, 'check')} not made: ${shortened(why)}${names && `\n  ${names}`}`
   })
+  const others = named((of) => of.length > 1 && !of.includes(undefined))
+  return [...lines, ...(others ? [`no check made of ${others}`] : [])].map(
+    (line) => `${paint(color, 'yellow', 'unknown')}  ${line}\n`,
+  )
 }
+
+const whyNot = ({ outcome, evidence }: Check): string | undefined =>
+  outcome === 'skipped' ? (evidence ?? 'no reason') : undefined
+
+const shortened = (text: string): string => (text.length > longest ? `${text.slice(0, longest)} …` : text)
 
 /** Known deviations, which pairs were tried, and which causes nobody looked for. */
 function remarks(report: VerifyReport, color: boolean): string[] {

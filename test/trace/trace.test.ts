@@ -43,6 +43,14 @@ describe('the ends of a trace', () => {
     expect({ kind: target.kind, name: target.name, port: packet.port }).toEqual({ kind, name, port })
   })
 
+  it('a Service that has IPv6 only is refused, and said to', () => {
+    const six = broken((dump) => {
+      for (const service of dump.cluster?.services ?? [])
+        if (service.name === 'web') Object.assign(service, { clusterIPs: ['fd00:96::7'] })
+    })
+    expect(() => trace(six, near, 'svc/fixture/web')).toThrow('has only the address fd00:96::7: only IPv4 is followed')
+  })
+
   it.each([
     ['web', near, 'the cluster has nothing called web', 'fixture/web-585f6d8c44-4ssvn'],
     [near, 'fixture/nope', 'the cluster has nothing called fixture/nope', 'one of'],

@@ -84,6 +84,21 @@ describe('addresses', () => {
 })
 
 describe('what kubectl prints', () => {
+  it('of a cluster of two families with IPv6 first is read as its IPv4 side', () => {
+    const { nodes, pods, services } = parseState(
+      [
+        'node\tcp1\tfd00:244::/64,fd00:244::/64,10.244.0.0/24,\tfd00:57::11,192.168.56.11,\tTrue\tKubeletReady "ok"',
+        'pod\tns\ta-cp1\tcp1\tRunning\t\tTrue\t\tfd00:244::2\t\t\tfd00:244::2,10.244.0.2,',
+        'service\tdefault\tkubernetes\tfd00:96::1,fd00:96::1,\thttps=,',
+        'service\tns\tprobe\tfd00:96::2,fd00:96::2,10.99.1.2,\ttcp=30001,',
+        'service\tns\theadless\tNone,None,\ttcp=,',
+      ].join('\n'),
+    )
+    expect(nodes[0]).toMatchObject({ podCIDR: '10.244.0.0/24', internalIP: '192.168.56.11' })
+    expect(pods[0]).toMatchObject({ ip: '10.244.0.2', otherIps: ['fd00:244::2'] })
+    expect(services.map(({ clusterIP }) => clusterIP)).toEqual(['fd00:96::1', '10.99.1.2', 'None'])
+  })
+
   it('is read into nodes, pods, Services and events', () => {
     const out = [
       'Warning: something about the API',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { planCases } from '../../src/verify/plan.ts'
 import { encodeProbe } from '../../src/verify/probe.ts'
-import { fullSceneOf, fullStateOf, inventoryOf, pod, sceneOf } from './scene.ts'
+import { fullSceneOf, fullStateOf, inventoryOf, namespace, pod, sceneOf } from './scene.ts'
 
 const line = (id: string, scene = fullSceneOf(3)) => {
   const item = planCases(scene).find((it) => it.id === id)
@@ -165,6 +165,22 @@ describe('the probes of the full level', () => {
     expect(line('large-packets/cp1/w1/tcp', fullSceneOf(2, {}, { state: twisted({ ip: 'fd00::3' }) }))).toBe(
       'b-w1 has no IPv4 address',
     )
+  })
+
+  it.each([
+    ['default', 'kubernetes', 'api/a-w1/kubernetes/tcp', 'kubernetes has no IPv4 address'],
+    ['kube-system', 'kube-dns', 'dns/w1/kube-dns/udp', 'kube-dns has no IPv4 address'],
+    [namespace, 'probe', 'pod-to-service/w1/probe/tcp', 'the probe Service has no IPv4 address'],
+    [namespace, 'probe', 'spread/w1/probe/tcp', 'the probe Service has no IPv4 address or no server'],
+  ])('of a Service %s/%s that has IPv6 only nothing is asked', (space, name, id, why) => {
+    const both = fullStateOf(inventoryOf(2))
+    const services = both.services.map((it) =>
+      it.namespace === space && it.name === name ? { ...it, clusterIP: 'fd00:96::7' } : it,
+    )
+    const scene = fullSceneOf(2, {}, { state: { ...both, services } })
+    expect(line(id, scene)).toBe(why)
+    const asked = planCases(scene).flatMap(({ probes }) => probes.map((probe) => encodeProbe({ ...probe, id: 0 })))
+    expect(asked.filter((probe) => probe.includes('fd00'))).toEqual([])
   })
 
   it('is not there in the quick level', () => {

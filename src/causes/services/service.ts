@@ -53,7 +53,7 @@ export const udpConntrackStale: Cause = {
 export const serviceNoEndpoints: Cause = {
   code: 'SERVICE_NO_ENDPOINTS',
   because:
-    'A Service with a selector has no ready endpoint: no pod fits its selector, or none that fits is ready. Whoever connects to it is refused.',
+    'A Service with a selector has no ready endpoint: no pod fits its selector, or none that fits is ready. Whoever connects to it is refused, and the name of a headless one stands for nothing.',
   shows: 'kubectl get endpointslices -A',
   fix: 'Compare the selector of the Service with the labels of the pods (kubectl get pods --show-labels), and see why its pods are not ready.',
   find: ({ cluster }) => {

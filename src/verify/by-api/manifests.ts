@@ -1,4 +1,4 @@
-import { label, podA, podB, probePort, serviceName } from '../manifests.ts'
+import { families, label, podA, podB, probePort, serviceName } from '../manifests.ts'
 
 /** What tells the pods of a node apart: servers behind the Service, clients in pods, clients in the node's own network. */
 export type Kind = 'a' | 'b' | 'host'
@@ -35,7 +35,7 @@ export function frame(namespace: string, programs: PodPrograms, now: Date): [col
         apiVersion: 'v1',
         kind: 'Service',
         metadata: { name: serviceName },
-        spec: { type: 'NodePort', selector: { probe: 'b' }, ports },
+        spec: { ...families, type: 'NodePort', selector: { probe: 'b' }, ports },
       },
     ],
   ]

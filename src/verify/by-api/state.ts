@@ -1,5 +1,6 @@
+import { ipv4First } from '../../model/cidr.ts'
 import type { KubeApi, KubeNode, KubePod, KubeService } from '../../model/kube.ts'
-import type { ClusterState, NodeState, PodState, ServiceState } from '../cluster.ts'
+import { type ClusterState, type NodeState, ofPod, type PodState, type ServiceState } from '../cluster.ts'
 
 /** The state of a cluster as the API server tells it in three lists. */
 export async function stateOf(api: KubeApi): Promise<ClusterState> {
@@ -12,11 +13,13 @@ export async function stateOf(api: KubeApi): Promise<ClusterState> {
 }
 
 function nodeState({ metadata, spec, status }: KubeNode): NodeState {
-  const internal = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address
+  const addresses = status?.addresses?.filter(({ type }) => type === 'InternalIP') ?? []
+  const internal = ipv4First(addresses.map(({ address }) => address))
+  const podCIDR = ipv4First([...(spec?.podCIDR ? [spec.podCIDR] : []), ...(spec?.podCIDRs ?? [])])
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
   return {
     name: metadata.name,
-    ...(spec?.podCIDR && { podCIDR: spec.podCIDR }),
+    ...(podCIDR && { podCIDR }),
     ...(internal && { internalIP: internal }),
     ready: ready?.status === 'True',
     reason: [ready?.reason, ready?.message].filter(Boolean).join(' '),
@@ -24,7 +27,9 @@ function nodeState({ metadata, spec, status }: KubeNode): NodeState {
 }
 
 export function podState({ metadata, spec, status }: KubePod): PodState {
-  const others = (status?.podIPs ?? []).flatMap(({ ip }) => (ip && ip !== status?.podIP ? [ip] : []))
+  const ips = [status?.podIP, ...(status?.podIPs ?? []).map(({ ip }) => ip)].filter(
+    (ip) => ip !== undefined && ip !== '',
+  )
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -33,8 +38,7 @@ export function podState({ metadata, spec, status }: KubePod): PodState {
     hostNetwork: spec?.hostNetwork === true,
     ready: status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
     leaving: metadata.deletionTimestamp !== undefined,
-    ...(status?.podIP && { ip: status.podIP }),
-    ...(others.length > 0 && { otherIps: others }),
+    ...ofPod(ips as string[]),
     app: metadata.labels?.['k8s-app'] ?? '',
     containers: new Map(status?.containerStatuses?.map((it) => [it.name, it.containerID ?? ''])),
   }
@@ -45,7 +49,7 @@ function serviceState({ metadata, spec }: KubeService): ServiceState {
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
-    clusterIP: spec?.clusterIP ?? '',
+    clusterIP: ipv4First([...(spec?.clusterIP ? [spec.clusterIP] : []), ...(spec?.clusterIPs ?? [])]) ?? '',
     nodePorts: new Map(ports.flatMap(({ name = '', nodePort }) => (nodePort ? [[name, nodePort] as const] : []))),
   }
 }

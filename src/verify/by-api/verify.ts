@@ -7,6 +7,7 @@ import { exits, Failure } from '../../model/trouble.ts'
 import { counted } from '../../model/words.ts'
 import { addressChecks } from '../addresses.ts'
 import type { Case } from '../case.ts'
+import { familyCheck } from '../host-checks.ts'
 import { judge } from '../judge.ts'
 import { podA } from '../manifests.ts'
 import { choosePairs } from '../pairs.ts'
@@ -132,6 +133,7 @@ async function run(
     ...cases.map((item) => judge(withoutFaults(item, faults), results)),
     ...kubeletChecks(leader?.name ?? 'api-server', names, rows),
     ...addressChecks(inventory, before),
+    ...familyCheck(before),
     ...kernelUnseen(names),
     ...probeChecks(names, notReady, [servers, clients], rows),
     ...withoutLevel(level),
