@@ -5,7 +5,7 @@ export const fixes: { readonly [C in Code]?: string } = {
   CONTAINERS_APART:
     "The container runtime gave the pod's containers networks of their own, or lo is down in the pod: restart containerd and recreate the pod.",
   POD_UNREACHABLE:
-    'Between these nodes: open the UDP port of the pod network (8472 for vxlan) in both firewalls, set net.ipv4.ip_forward=1, and restart flannel on both (kubectl -n kube-flannel delete pod) to rewrite its routes, neighbours and FDB entries.',
+    "Between these nodes: compare ip route for the other's podCIDR, open the UDP port of the pod network (8472 for flannel's vxlan) in both firewalls, and set net.ipv4.ip_forward=1. Where flannel is the pod network, restart it on both (kubectl -n kube-flannel delete pod): it writes its routes, neighbours and FDB entries again.",
   POD_SNAT_VIOLATION:
     'Find the rule on the client\'s node that translates pod traffic (iptables -t nat -S | grep -E "MASQUERADE|SNAT"; nft list ruleset) and let it leave out the pod network as destination.',
   SERVICE_UNREACHABLE:
@@ -19,7 +19,7 @@ export const fixes: { readonly [C in Code]?: string } = {
   NODEPORT_UNREACHABLE:
     'Open 30000-32767 TCP and UDP in the firewall of that node, and see that kube-proxy runs on it.',
   NODE_TO_POD_FAILED:
-    "The node needs a route to the pod's podCIDR (ip route): restart flannel on it, and look for firewall rules on cni0 and flannel.1.",
+    "The node needs a route to the pod's podCIDR (ip route); where flannel makes it, restart flannel there. Look for firewall rules on the bridge of the pods and the tunnel (cni0 and flannel.1).",
   APISERVER_UNREACHABLE:
     "Let the node of the API server accept TCP 6443 from podSubnet, and see that kube-proxy runs on the pod's node.",
   POD_IP_DUPLICATE:
@@ -35,7 +35,7 @@ export const fixes: { readonly [C in Code]?: string } = {
   IP_FORWARD_OFF:
     'sysctl -w net.ipv4.ip_forward=1 on that node, and find what sets it to 0 (grep -r ip_forward /etc/sysctl.conf /etc/sysctl.d /run/sysctl.d); k8snet up writes /etc/sysctl.d/90-k8snet.conf.',
   NODE_NOT_READY:
-    'See journalctl -u kubelet on the node and the pods of flannel and kube-proxy on it; if it never joined, run k8snet up.',
+    'See journalctl -u kubelet on the node and the pods of kube-proxy and of the pod network on it; if it never joined, run k8snet up.',
   PROBE_FAILED:
     'See kubectl get events -A for the node: the pause image has to be on it already, and the node needs python3 or perl, and nsenter.',
   HOST_UNREACHABLE: 'Bring the host or its SSH service back; nothing can be said of its network until then.',
@@ -66,7 +66,7 @@ export const fixes: { readonly [C in Code]?: string } = {
   KUBELET_UNREACHABLE:
     "Open TCP 10250 on that node to the control plane, and see that the node's InternalIP is its own (kubectl get nodes -o wide).",
   EGRESS_FAILED:
-    'See that flannel masquerades what leaves the pod network (FLANNEL-POSTRTG in iptables -t nat -S) and that the node itself reaches the address.',
+    'See that what leaves the pod network is masqueraded (by flannel: FLANNEL-POSTRTG in iptables -t nat -S) and that the node itself reaches the address.',
   INGRESS_FAILED:
     'See the pods and the Service of the ingress controller, and that the Ingress names its class and a Service with endpoints.',
   UNEXPLAINED:

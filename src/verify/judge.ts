@@ -60,7 +60,11 @@ export function withoutFollowers(cases: readonly Case[], checks: readonly Check[
     const needs = cases[i]?.needs
     if (check.outcome !== 'failed' || needs === undefined || !failedIds.has(needs)) return check
     const { code: _, fix: __, ...rest } = check
-    return { ...rest, outcome: 'skipped', evidence: `${needs} failed, and without it this says nothing` }
+    return {
+      ...rest,
+      outcome: 'skipped',
+      evidence: `${needs.split('/')[0]} failed on this way, and without it this says nothing`,
+    }
   })
 }
 

@@ -40,7 +40,7 @@ export function podToNode(scene: Scene): Draft[] {
         ...way('pod-to-node', node, to.name, protocol),
         ...(source && { source }),
         place: 'a' as const,
-        deviation: 'flannel translates the source of packets from pods to other nodes',
+        deviation: 'the pod network translates the source of packets from pods to other nodes, as flannel does',
       }
       const ip = to.nodeIP
       if (protocol === 'icmp') return { ...draft, probes: [{ kind: 'icmp', ip, expect: { what: 'answer' } }] }

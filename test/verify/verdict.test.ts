@@ -81,7 +81,7 @@ describe('the verdict of the full level', () => {
     [
       'pod-to-node/w1/cp1/tcp',
       ['ok 1 HTTP/1.0 400 Bad Request', 'ok 1 h-cp1 192.168.56.12'],
-      'passed | tcp 10.244.1.2 -> 192.168.56.11:21466: server on cp1 saw 192.168.56.12 in place of 10.244.1.2 | flannel translates the source of packets from pods to other nodes',
+      'passed | tcp 10.244.1.2 -> 192.168.56.11:21466: server on cp1 saw 192.168.56.12 in place of 10.244.1.2 | the pod network translates the source of packets from pods to other nodes, as flannel does',
     ],
     [
       'pod-to-node/w1/cp1/tcp',
@@ -161,6 +161,9 @@ describe('the verdict of the full level', () => {
       )
     const outcomes = (first: string) => withoutFollowers(two, checks(first)).map(({ outcome, code }) => code ?? outcome)
     expect(outcomes('fail 2000 timeout')).toEqual(['POD_UNREACHABLE', 'skipped'])
+    expect(withoutFollowers(two, checks('fail 2000 timeout'))[1]?.evidence).toBe(
+      'pod-to-pod failed on this way, and without it this says nothing',
+    )
     expect(outcomes('ok 1 b-cp1 10.244.1.2')).toEqual(['passed', 'LARGE_PACKETS_LOST'])
   })
 })
