@@ -46,6 +46,12 @@ export interface Picture {
   readonly cluster?: ClusterView
 }
 
+/** Is flannel the pod network? Where the API is silent, the nodes themselves show it. */
+export function hasFlannel({ cluster, nodes }: Picture): boolean {
+  if (cluster) return cluster.configs.flannel !== undefined
+  return [...nodes.values()].some(({ flannelEnv }) => flannelEnv !== null)
+}
+
 /** One network namespace: that of the host, or of a pod. Every field is read from the dump when it is first asked for. */
 export interface NetView {
   readonly links: readonly Link[]

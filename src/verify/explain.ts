@@ -1,5 +1,5 @@
 import type { Breaks, Cause, Finding } from '../model/cause.ts'
-import type { Picture } from '../model/dump.ts'
+import { hasFlannel, type Picture } from '../model/dump.ts'
 import type { CauseReport, Check, VerifyReport } from '../model/report.ts'
 import { type Ends, endsOf } from './ends.ts'
 
@@ -35,15 +35,13 @@ export function findAll(causes: readonly Cause[], picture: Picture): Findings {
 }
 
 /** Is there anything here that a cause could hold of? Where it is for another pod network altogether, the reason is worth saying. */
-export function suits({ needs }: Cause, { cluster, nodes }: Picture): true | { readonly why?: string } {
+export function suits({ needs }: Cause, picture: Picture): true | { readonly why?: string } {
   if (!needs) return true
-  const configs = cluster?.configs
+  const configs = picture.cluster?.configs
   if (needs === 'iptables' || needs === 'nftables')
     return configs?.proxy === undefined || configs.proxy.mode === needs || {}
-  // Where the API is silent, the nodes themselves show whether flannel is there.
-  const flannel = configs ? configs.flannel !== undefined : [...nodes.values()].some((node) => node.flannelEnv !== null)
   const other = configs === undefined || configs.provider === 'unknown' ? 'not flannel' : configs.provider
-  if (!flannel) return { why: `the pod network is ${other}; flannel's own state is not looked at` }
+  if (!hasFlannel(picture)) return { why: `the pod network is ${other}; flannel's own state is not looked at` }
   return needs === 'flannel' || !configs?.flannel || configs.flannel.backend === needs || {}
 }
 

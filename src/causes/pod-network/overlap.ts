@@ -35,6 +35,8 @@ function overlapsOn(picture: Picture, member: Seen, ground: Ground): Finding[] {
     const hit = ground.subnets.find((subnet) => overlaps(subnet.network, network))
     if (!hit) return []
     const services = hit.what === 'the network of Services'
+    // other pod networks may lead to pods by routers that are no nodes
+    if (!services && !ground.flannel && route.via && contains(hit.network, network)) return []
     const owner = ownerOf(ground, network)
     // a route into one podCIDR that no interface brings with it is ROUTE_SHADOWED; one for all Services may be there on purpose
     if (!isConnected(route) && ((owner && ground.flannel) || (services && hit.text === route.to))) return []

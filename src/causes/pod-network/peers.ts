@@ -1,10 +1,11 @@
 import type { Action } from '../../model/action.ts'
 import type { Cause, Finding } from '../../model/cause.ts'
-import type { Picture } from '../../model/dump.ts'
+import { hasFlannel, type Picture } from '../../model/dump.ts'
 import { groupBy } from '../../model/group.ts'
 import { nodeEvidence, shown } from './ground.ts'
 import { setHost, setNeighbour, setRoute } from './remedy.ts'
 import { listOf } from './running.ts'
+import { missingRoutes } from './static-routes.ts'
 import { type Deviation, deviationsOf, knowsHost } from './tables.ts'
 
 /** How one kind of deviation is told. */
@@ -117,12 +118,13 @@ const fdb = {
 export const peerRouteMissing: Cause = {
   code: 'PEER_ROUTE_MISSING',
   because:
-    'The node has no route to the podCIDR of the other, so packets for its pods leave by the default route, where nobody knows them. flannel sets its routes when it hears of a node and not again when they go away.',
+    'The node has no route to the podCIDR of the other, so packets for its pods leave by the default route, where nobody knows them. Where flannel makes the routes, it does so when it hears of a node and not again when they go away.',
   shows: 'ip route',
   fix: restart,
-  needs: 'flannel',
   find: (picture) =>
-    findingsOf(picture, { what: 'route missing', says: 'has no route to the pods of', mend: everything, ...route }),
+    hasFlannel(picture)
+      ? findingsOf(picture, { what: 'route missing', says: 'has no route to the pods of', mend: everything, ...route })
+      : missingRoutes(picture),
 }
 
 export const peerRouteWrong: Cause = {
