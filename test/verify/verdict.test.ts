@@ -168,6 +168,24 @@ describe('the verdict of the full level', () => {
   })
 })
 
+describe('a NetworkPolicy', () => {
+  it.each([
+    ['ok 1 b-w2 10.244.0.2', 'passed', expect.stringContaining('NetworkPolicies are enforced')],
+    ['fail 2000 timeout', 'skipped', undefined],
+  ])('is not called enforced because its pod is silent where pod-to-pod says: %s', (said, outcome, note) => {
+    const two = ['pod-to-pod/cp1/w2/tcp', 'network-policy/cp1/p-w2/tcp'].map((id) => cases.find((it) => it.id === id)!)
+    const checks = two.map((item, i) =>
+      judge(
+        item,
+        new Map(item.probes.map(({ id }) => [id, parseResult(`r ${id} ${i === 0 ? said : 'fail 1000 timeout'}`)!])),
+      ),
+    )
+    const [, policy] = withoutFollowers(two, checks)
+    expect(policy).toMatchObject({ outcome, ...(note && { note }) })
+    expect('note' in policy!).toBe(note !== undefined)
+  })
+})
+
 describe('equal shares', () => {
   it.each([
     [0, 10, 0.5, 1 / 1024],
