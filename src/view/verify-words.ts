@@ -49,6 +49,14 @@ export function unexplainedOf({ checks, causes, unexplained }: VerifyReport): Ch
   return checks.filter(({ id, outcome }) => outcome === 'failed' && (causes === undefined || left.has(id)))
 }
 
+/** Did nothing fail but the probes themselves? Then a part of the network is not known, and none is known to be broken. */
+export function isUnproven({ checks, causes = [] }: VerifyReport): boolean {
+  const failed = checks.filter(({ outcome }) => outcome === 'failed')
+  return failed.length > 0 && failed.every(({ code }) => code === 'PROBE_FAILED') && causes.every(isWarning)
+}
+
+const isWarning = ({ level }: { readonly level: string }): boolean => level === 'warning'
+
 /** Checks as pairs, each with all its protocols: `w1 -> w2 tcp udp` and the scenarios in which it stands. */
 export function pairsOf(checks: readonly Check[]): { pair: string; protocols: string[]; scenarios: string[] }[] {
   return groups(checks, ({ from, to }) => `${from} -> ${to}`).map(([pair, same]) => ({

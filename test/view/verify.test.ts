@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { CauseReport, VerifyReport } from '../../src/model/report.ts'
+import { verdict } from '../../src/view/html/verdict.ts'
 import { verifyText } from '../../src/view/verify.ts'
 import { broken, full, healthy, large } from './reports.ts'
 
@@ -97,6 +98,20 @@ describe('the report of verify on a terminal', () => {
     expect(of(nodes.map((node) => (node.name === 'w2' ? { ...node, why: 'no SSH' } : node)))).toContain(
       'unknown  1 node could not be read: w1\nunknown  1 node could not be read: w2 (no SSH)\n',
     )
+  })
+
+  it('whose only failure are the probes of a node calls the network not tested, and not broken', () => {
+    const report = healthy()
+    const lost = { id: 'addresses/w2/probes', scenario: 'addresses', from: 'w2', to: 'probes', ms: 0 } as const
+    const checks = [
+      ...report.checks,
+      { ...lost, outcome: 'failed', code: 'PROBE_FAILED', evidence: 'no python3' } as const,
+    ]
+    const unproven = { ...report, ok: false, checks, unexplained: [lost.id] }
+    expect(text(unproven)).toContain('\nnetwork NOT all tested: 114 passed, 1 failed, 0 skipped')
+    expect(verdict(unproven)).toBe('A part of the network could not be tested')
+    const { causes } = broken()
+    expect(text({ ...unproven, causes: causes! })).toContain('\nnetwork NOT ok: 114 passed, 1 failed')
   })
 
   it('has colours only where they are wanted', () => {

@@ -1,11 +1,13 @@
 import type { VerifyReport } from '../../model/report.ts'
 import { counted } from '../../model/words.ts'
-import { tally, unexplainedOf, unreadOf } from '../verify-words.ts'
+import { isUnproven, tally, unexplainedOf, unreadOf } from '../verify-words.ts'
 
 /** The whole report in a few words. Without a packet sent, as with a saved dump, nobody can say that a network works. */
-export function verdict({ ok, checks }: VerifyReport): string {
+export function verdict(report: VerifyReport): string {
+  const { ok, checks } = report
   if (checks.length === 0) return ok ? 'No trouble found' : 'Trouble found'
   if (ok) return 'The network works'
+  if (isUnproven(report)) return 'A part of the network could not be tested'
   return tally(checks).failed > 0 ? 'The network is broken' : 'Every check passed, yet there is trouble'
 }
 
@@ -42,7 +44,7 @@ function causesText(report: VerifyReport): string {
     return `${counted(errors, 'cause')} of trouble ${errors === 1 ? 'was' : 'were'} found.`
   if (failed === 0) return checks.length === 0 ? 'No known cause of trouble was found.' : ''
   const explaining = causes.filter(({ explains }) => explains.length > 0).length
-  if (explaining === 0) return 'No known cause explains them.'
+  if (explaining === 0) return `No known cause explains ${failed === 1 ? 'it' : 'them'}.`
   const left = unexplainedOf(report).length
   const some =
     left === 0 ? 'all of them' : `${failed - left} of them, ${left} ${left === 1 ? 'has' : 'have'} no known cause`
