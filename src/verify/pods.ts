@@ -8,13 +8,15 @@ export { containersOfA, podA, podB, probePort, serviceName } from './manifests.t
 /** What a killed run left behind is removed by the first run after this time. */
 const leftoverSeconds = 600
 const startSeconds = 30
+/** The exit status of {@link createPods} on a host that no cluster knows. */
+export const noCluster = 44
 const readyNodes =
   '{{range .items}}{{$n := .metadata.name}}{{range .status.conditions}}{{if eq .type "Ready"}}{{if eq .status "True"}}{{$n}} {{end}}{{end}}{{end}}{{end}}'
 const namespaces = `{{range .items}}{{.metadata.name}} {{index .metadata.labels "${label}"}}{{"\\n"}}{{end}}`
 
 /**
  * Shell for the leader: makes the probe pods on those of `nodes` that are Ready, waits until they run, and prints the state
- * of the cluster (see parseState). `image` is one that every node has already: nothing is pulled. `dnsDomain` is given for the
+ * of the cluster (see parseState); exits with {@link noCluster} where there is none. `image` is one that every node has already: nothing is pulled. `dnsDomain` is given for the
  * full level, which has more of everything.
  */
 export function createPods(namespace: string, nodes: readonly string[], image: string, dnsDomain?: string): Sh {
@@ -23,7 +25,10 @@ export function createPods(namespace: string, nodes: readonly string[], image: s
     'export KUBECONFIG=/etc/kubernetes/admin.conf KUBECACHEDIR=/dev/null/none',
     'now=$(date +%s)',
     sh`wanted=${` ${nodes.join(' ')} `}`,
-    sh`ready=$(kubectl get nodes -o go-template=${readyNodes}) || exit 1`,
+    sh`ready=$(kubectl get nodes -o go-template=${readyNodes}) || {`,
+    `  [ -e /etc/kubernetes/admin.conf ] || [ -e /etc/kubernetes/kubelet.conf ] || exit ${noCluster}`,
+    '  exit 1',
+    '}',
     '(',
     sh`  kubectl get namespaces -l ${label} -o go-template=${namespaces} | while read -r name started; do`,
     `    case $name in ${probeNamespace}*) ;; *) continue ;; esac`,

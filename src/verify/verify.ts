@@ -8,7 +8,6 @@ import { counted } from '../model/words.ts'
 import { addressChecks } from './addresses.ts'
 import { type Case, checkId, type Scene } from './case.ts'
 import { type Asking, patient, runEverywhere, tries } from './clients.ts'
-import { type ClusterState, parseState } from './cluster.ts'
 import { endpointGone } from './endpoint-gone.ts'
 import { nodeWith } from './ends-of-scene.ts'
 import { fullScene } from './full-scene.ts'
@@ -21,8 +20,8 @@ import { podB, serviceName } from './manifests.ts'
 import { nodePortChecks, type OutsideProbe, reachable } from './outside.ts'
 import { choosePairs, type Pairs } from './pairs.ts'
 import { planCases } from './plan.ts'
-import { createPods, pauseImage, removePods } from './pods.ts'
 import type { ProbeResult } from './probe.ts'
+import { isNoCluster, makePods, removeProbes } from './probe-pods.ts'
 import { wants } from './select.ts'
 import { lookBefore, type NodeServers, startServers } from './servers.ts'
 import { type Fault, troubleOf } from './trouble.ts'
@@ -64,8 +63,8 @@ const retryMs = 300
 
 /**
  * Proves the network of a cluster: every scenario, on every node and ordered pair of nodes. It makes probe pods and always
- * removes them. A broken network is a report that is not ok, never an error; throws a Failure (INTERRUPTED) only when
- * `signal` is aborted.
+ * removes them. A broken network is a report that is not ok, never an error; throws a Failure only where there is no cluster
+ * (NO_CLUSTER), or when `signal` is aborted (INTERRUPTED).
  */
 export async function verify(cluster: Reached, inventory: Inventory, options: VerifyOptions): Promise<VerifyReport> {
   const began = performance.now()
@@ -84,6 +83,7 @@ export async function verify(cluster: Reached, inventory: Inventory, options: Ve
     checks = await run(cluster, inventory, options, { namespace, pairs }, onStop)
   } catch (cause) {
     if (options.signal?.aborted) throw interrupted()
+    if (isNoCluster(cause)) throw cause
     const fault = troubleOf(cause)
     const of = { scenario: 'api' as const, from: 'controller', to: cluster.leader.host.name }
     checks = [
@@ -91,7 +91,7 @@ export async function verify(cluster: Reached, inventory: Inventory, options: Ve
     ]
   } finally {
     for (const stop of stops) stop.abort()
-    await cleanUp(cluster.leader, namespace)
+    await removeProbes(cluster.leader, namespace)
   }
   if (options.signal?.aborted) throw interrupted()
   const kept = checks.filter((check) => wants(options.only, inventory, check))
@@ -194,26 +194,6 @@ async function run(
   ]
 }
 
-async function makePods(
-  leader: Hands,
-  namespace: string,
-  eyes: readonly Eyes[],
-  { pause: image, signal }: VerifyOptions,
-  dnsDomain: string | undefined,
-): Promise<ClusterState> {
-  const options = { timeoutMs: 60_000, ...(signal && { signal }) }
-  const ref = image ?? (await leader.look(pauseImage, options)).out.trim()
-  const names = eyes.map((it) => it.host.name)
-  const reply = await leader.change(createPods(namespace, names, ref || 'registry.k8s.io/pause', dnsDomain), options)
-  if (reply.code === 0) return parseState(reply.out)
-  throw new Failure(exits.network, {
-    code: 'APISERVER_UNREACHABLE',
-    message: 'the probe pods could not be made',
-    where: leader.host.name,
-    evidence: [{ source: 'kubectl', line: reply.err.trim().split('\n').at(-1) ?? '' }],
-  })
-}
-
 /** Runs the probes of the cases; a node that is lost on the way joins the troubled ones. */
 async function ask(
   eyes: readonly Eyes[],
@@ -237,11 +217,6 @@ function withoutTroubled(item: Case, troubles: ReadonlyMap<string, Fault>): Case
   const node = [item.node, item.server].find((name) => name !== undefined && troubles.has(name))
   if (node === undefined || item.verdict) return item
   return { ...item, skip: `${node}: ${troubles.get(node)?.evidence}` }
-}
-
-/** Removes the pods whatever happened, also when the user interrupted; a leader that is gone leaves them to the next run. */
-async function cleanUp(leader: Hands, namespace: string): Promise<void> {
-  await leader.change(removePods(namespace), { timeoutMs: 20_000 }).catch((cause: unknown) => void troubleOf(cause))
 }
 
 function interrupted(): Failure {

@@ -3,6 +3,7 @@ import type { Reply } from '../../src/model/fact.ts'
 import type { Host, Inventory } from '../../src/model/inventory.ts'
 import type { Hands, LookOptions } from '../../src/model/ports.ts'
 import { exits, Failure } from '../../src/model/trouble.ts'
+import { noCluster } from '../../src/verify/pods.ts'
 import { verify } from '../../src/verify/verify.ts'
 import { verifyText } from '../../src/view/verify.ts'
 import { inventoryOf, namespace as sample, stateOf } from './scene.ts'
@@ -208,6 +209,14 @@ describe('verify', () => {
     expect(report.checks[0]?.evidence).toContain('192.168.56.11:6443 was refused')
     expect(report.ok).toBe(false)
     expect(it.changes).toEqual(['create', 'remove'])
+  })
+
+  it('a host that no cluster knows is refused, and told how to make one', async () => {
+    const it = cluster(three, { kubectl: { err: '', code: noCluster } })
+    await expect(verify(it, three, { programs })).rejects.toMatchObject({
+      exit: 2,
+      troubles: [{ code: 'NO_CLUSTER', where: 'cp1', fix: 'k8snet up INVENTORY' }],
+    })
   })
 
   it('removes its pods when it is interrupted', async () => {
