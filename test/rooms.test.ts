@@ -114,6 +114,22 @@ describe('the rooms of the house', () => {
     },
   )
 
+  it('has what the benchmarks take from it', () => {
+    const benches = readdirSync('bench').filter((file) => file.endsWith('.mjs'))
+    const taken = benches.flatMap((bench) => {
+      const text = readFileSync(`bench/${bench}`, 'utf8')
+      return [...text.matchAll(/import \{([^}]+)\} from '\.\.\/dist\/(.+)\.js'/g)].flatMap(([, names, file]) =>
+        names!.split(',').map((name) => ({ bench, file: `${file}.ts`, name: name.trim() })),
+      )
+    })
+    const has = ({ file, name }: { file: string; name: string }) =>
+      new RegExp(`^export (async )?(function|const) ${name}\\b`, 'm').test(
+        sources.find((source) => source.file === file)?.text ?? '',
+      )
+    expect(taken.length).toBeGreaterThan(10)
+    expect(taken.filter((it) => !has(it))).toEqual([])
+  })
+
   it.each(sources)('$file fits on a few screens', ({ text }) => {
     expect(text.split('\n').length).toBeLessThanOrEqual(250)
   })
