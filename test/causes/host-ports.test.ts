@@ -1,29 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { pictureOf } from '../../src/dump/picture.ts'
-import type { Code } from '../../src/model/codes.ts'
-import type { ClusterDump } from '../../src/model/dump.ts'
 import { addLine, dropLines, editCluster, nodeOf, type OpenDump, partOf, replace } from '../dump/healthy.ts'
 import { editChain, first, type Mode, policies } from '../dump/policies.ts'
-import { findings } from './findings.ts'
+import { foundIn } from './findings.ts'
+import { type Case, eachIsNamed } from './in-modes.ts'
 import { grown } from './pod-network-grown.ts'
 
 const saved = 'iptables-save'
 const conflist = 'cni-conf/10-flannel.conflist'
 
-const found = (dump: OpenDump) => findings(pictureOf(dump as ClusterDump))
 const named = (dump: OpenDump): string[] =>
-  found(dump).map(({ code, where, level }) => `${level ?? ''}${code} ${where}`)
-
-interface Case {
-  readonly fault: string
-  readonly mode: Mode
-  readonly edit: (dump: OpenDump) => void
-  readonly code: Code
-  readonly where: string
-  /** A part of the message, and of the evidence. */
-  readonly says: string
-  readonly shows: string
-}
+  foundIn(dump).map(({ code, where, level }) => `${level ?? ''}${code} ${where}`)
 
 const cases: Case[] = [
   {
@@ -187,14 +173,7 @@ function withoutPortmap(dump: OpenDump, node: string): void {
 }
 
 describe('what is wrong with hostPorts is named', () => {
-  it.each(cases)('$code in $mode: $fault', ({ mode, edit, code, where, says, shows }) => {
-    const dump = policies(mode)
-    edit(dump)
-    const all = found(dump)
-    expect(all.map((one) => `${one.code} ${one.where}`)).toEqual([`${code} ${where}`])
-    expect(all[0]!.message).toContain(says)
-    expect(all[0]!.evidence.map(({ line }) => line).join('\n')).toContain(shows)
-  })
+  eachIsNamed(cases)
 })
 
 describe('a finding of hostPorts explains only checks of hostPorts, and of probe pods', () => {
@@ -210,7 +189,7 @@ describe('a finding of hostPorts explains only checks of hostPorts, and of probe
         slice.endpoints = slice.endpoints.filter(({ pod }) => !pod?.startsWith('web-'))
       cluster.services = cluster.services.filter(({ namespace }) => namespace !== 'fixture')
     })
-    const one = found(dump).find(({ code }) => code === 'HOSTPORT_RULES_MISSING')
+    const one = foundIn(dump).find(({ code }) => code === 'HOSTPORT_RULES_MISSING')
     expect(one?.breaks).toEqual(breaks)
   })
 
@@ -218,7 +197,7 @@ describe('a finding of hostPorts explains only checks of hostPorts, and of probe
     const dump = policies('iptables')
     dropLines(dump, 'w1', saved, 'CNI-')
     addLine(dump, 'w1', 'listeners', 'tcp LISTEN 0 128 0.0.0.0:18080 0.0.0.0:* users:(("nginx",pid=7,fd=3))')
-    expect(found(dump)[0]?.evidence.at(-1)?.line).toBe('tcp 0.0.0.0:18080 nginx')
+    expect(foundIn(dump)[0]?.evidence.at(-1)?.line).toBe('tcp 0.0.0.0:18080 nginx')
   })
 })
 

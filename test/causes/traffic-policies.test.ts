@@ -1,31 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { pictureOf } from '../../src/dump/picture.ts'
-import type { Code } from '../../src/model/codes.ts'
-import type { ClusterDump } from '../../src/model/dump.ts'
 import { addLine, dropLines, editCluster, type OpenDump, partOf, replace } from '../dump/healthy.ts'
-import { editChain, first, type Mode, policies } from '../dump/policies.ts'
-import { findings } from './findings.ts'
+import { editChain, first, policies } from '../dump/policies.ts'
+import { foundIn } from './findings.ts'
+import { type Case, eachIsNamed } from './in-modes.ts'
 
 const saved = 'iptables-save'
 /** kube-proxy's chains of the Service edge end so. */
 const edge = 'OWPJTJE6RQEV2U6V'
 
-const found = (dump: OpenDump) => findings(pictureOf(dump as ClusterDump))
-
 /** The name of a chain of kube-proxy's nftables mode: `local` of `fixture/edge`. */
 const chainOf = (dump: OpenDump, node: string, kind: string, service: string): string =>
   new RegExp(`"(${kind}-[A-Z0-9]+-${service}/tcp/)"`).exec(partOf(dump, node, 'nft'))![1]!
-
-interface Case {
-  readonly fault: string
-  readonly mode: Mode
-  readonly edit: (dump: OpenDump) => void
-  readonly code: Code
-  readonly where: string
-  /** A part of the message, and of the evidence. */
-  readonly says: string
-  readonly shows: string
-}
 
 const cases: Case[] = [
   {
@@ -215,14 +200,7 @@ const cases: Case[] = [
 ]
 
 describe('what is wrong with the traffic policies of Services is named', () => {
-  it.each(cases)('$code in $mode: $fault', ({ mode, edit, code, where, says, shows }) => {
-    const dump = policies(mode)
-    edit(dump)
-    const all = found(dump)
-    expect(all.map((one) => `${one.code} ${one.where}`)).toEqual([`${code} ${where}`])
-    expect(all[0]!.message).toContain(says)
-    expect(all[0]!.evidence.map(({ line }) => line).join('\n')).toContain(shows)
-  })
+  eachIsNamed(cases)
 
   it('a NodePort with the policy Cluster that marks nobody', () => {
     const dump = policies('iptables')
@@ -234,7 +212,7 @@ describe('what is wrong with the traffic policies of Services is named', () => {
       replace(dump, node, saved, `-A KUBE-EXT-${edge} -j KUBE-SVL-`, `-A KUBE-EXT-${edge} -j KUBE-SVC-`)
       if (node !== 'w1') first(dump, node, `-A KUBE-EXT-${edge} -j KUBE-MARK-MASQ`)
     }
-    expect(found(dump).map(({ code, where, message }) => `${code} ${where}: ${message}`)).toEqual([
+    expect(foundIn(dump).map(({ code, where, message }) => `${code} ${where}: ${message}`)).toEqual([
       'KUBE_MASQ_MISSING w1: On w1 the rules of the NodePort 30081 of fixture/edge do not mark what comes from outside',
     ])
   })
@@ -242,7 +220,7 @@ describe('what is wrong with the traffic policies of Services is named', () => {
 
 describe('nothing is named where traffic policies are as they should be', () => {
   it.each(['iptables', 'nftables'] as const)('as recorded, with the mode %s', (mode) => {
-    expect(found(policies(mode))).toEqual([])
+    expect(foundIn(policies(mode))).toEqual([])
   })
 
   it('a node whose only local endpoint has left: it stays silent by design', () => {
@@ -264,6 +242,6 @@ describe('nothing is named where traffic policies are as they should be', () => 
       )
     }
     dropLines(dump, 'w1', saved, /-j KUBE-SVL-(OWPJ|UDY4)|-A KUBE-SVL-(OWPJ|UDY4)/)
-    expect(found(dump)).toEqual([])
+    expect(foundIn(dump)).toEqual([])
   })
 })

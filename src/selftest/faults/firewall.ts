@@ -1,10 +1,6 @@
 import type { Fault } from '../fault.ts'
+import { rule } from './rule.ts'
 
-/** One rule of iptables, put in and taken out again. */
-const rule = (where: string, what: string) => ({
-  make: `iptables -w -I ${where} ${what}`,
-  undo: `iptables -w -D ${where} ${what}`,
-})
 const table = (chain: string) => ({
   make: `nft -f - <<'END'
 table inet selftest {

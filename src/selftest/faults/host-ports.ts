@@ -1,4 +1,5 @@
 import type { Fault } from '../fault.ts'
+import { rule } from './rule.ts'
 
 const conflist = '/etc/cni/net.d/10-flannel.conflist'
 const toNobody = '-p tcp -m addrtype --dst-type LOCAL --dport 18000:19999 -j REDIRECT --to-ports 9'
@@ -26,7 +27,6 @@ export const hostPorts: readonly Fault[] = [
     title: 'a rule redirects what comes to hostPorts',
     on: 'worker',
     level: 'full',
-    make: `iptables -w -t nat -I PREROUTING ${toNobody}`,
-    undo: `iptables -w -t nat -D PREROUTING ${toNobody}`,
+    ...rule('PREROUTING -t nat', toNobody),
   },
 ]

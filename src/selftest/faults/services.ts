@@ -1,4 +1,5 @@
 import type { Fault } from '../fault.ts'
+import { rule } from './rule.ts'
 
 /** kube-proxy writes the chains of a Service again only when that Service changes, so what is done to those of DNS stays. */
 const onDns = (port: string, make: string) => `service kube-system/kube-dns:${port} && ${make}`
@@ -82,8 +83,7 @@ export const services: readonly Fault[] = [
     // the Services of the checks that are Local have their endpoint there
     on: 'leader',
     level: 'full',
-    make: `iptables -w -t nat -I POSTROUTING ${fromOutside}`,
-    undo: `iptables -w -t nat -D POSTROUTING ${fromOutside}`,
+    ...rule('POSTROUTING -t nat', fromOutside),
   },
   {
     code: 'KUBE_PROXY_DOWN',
