@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 layers=${1:-all}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
+# what failed, told by test/failures.ts, and said once more at the end
+export FAILURES="$results/failures"
 
 stop() {
   echo "$1" >&2
@@ -21,7 +23,7 @@ npm run --silent check || stop 'the static checks failed'
 layer() {
   name=$1
   shift
-  npx vitest run "$@" --reporter json --outputFile.json="$results/$name.json"
+  npx vitest run "$@" --reporter ./test/failures.ts --reporter json --outputFile.json="$results/$name.json"
 }
 quick() { layer quick --project unit --project system --reporter default; }
 # An operator's day comes first: it begins with the demo, which installs what the lab needs.
@@ -40,5 +42,6 @@ case $layers in
   *) stop "there is no layer $layers" ;;
 esac
 for it in $run; do "$it"; done
+[ ! -s "$FAILURES" ] || cat "$FAILURES"
 # shellcheck disable=SC2086 # a list of words
 node test/count.mjs "$results" $run
