@@ -13,6 +13,7 @@ import { parseMirrors, resolve } from '../../src/bundle/mirrors.ts'
 import type { CreateOptions } from '../../src/bundle/producer.ts'
 import { tar } from '../../src/bundle/tar.ts'
 import { wanted } from '../../src/bundle/wanted.ts'
+import { freePort } from '../helpers/ports.ts'
 import { all, content, imagesIn, temporary, troublesOf } from './fixture.ts'
 
 const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
@@ -315,10 +316,7 @@ describe('a connection', () => {
   })
 
   test('that nobody answers is named with its address', async () => {
-    const nobody = createServer()
-    await new Promise<void>((done) => nobody.listen(0, '127.0.0.1', done))
-    const { port } = nobody.address() as AddressInfo
-    await new Promise((done) => nobody.close(done))
+    const port = await freePort()
     const mirrors = parseMirrors([`dl.k8s.io=http://127.0.0.1:${port}`])
     expect(await troublesOf(createBundle(order({ mirrors })))).toMatchObject([
       { code: 'BUNDLE_FETCH', where: expect.stringContaining(`:${port}/`), fix: expect.stringContaining('--mirror') },
