@@ -26,7 +26,7 @@ export function openRecord(
   options: { readonly mask: Mask; readonly clock: () => number },
 ): Recorder {
   const { mask, clock } = options
-  const dir = join(root, nameOf(new Date(header.began), header.verb, header.cluster))
+  let dir = ''
   const t0 = clock()
   let pending = ''
   let problem: string | undefined
@@ -72,7 +72,7 @@ export function openRecord(
 
   let written = attempt(async () => {
     await mkdir(root, { recursive: true, mode: 0o700 })
-    await mkdir(dir, { mode: 0o700 })
+    dir = await ownDir(root, header)
     file = await open(join(dir, 'events.ndjson'), 'ax', 0o600)
   })
   written = written.then(flush)
@@ -105,6 +105,19 @@ export function openRecord(
 /** Most events are an action's, and only its summary is not a name of ours: to look into every string would cost four times as much. */
 function lineOf(event: RecordedEvent, mask: Mask): string {
   return 'summary' in event ? JSON.stringify({ ...event, summary: mask(event.summary) }) : maskedJson(event, mask)
+}
+
+/** A new directory. One that began in the same millisecond as another run of the cluster takes the next that is free. */
+async function ownDir(root: string, header: { began: string; verb: string; cluster: string }): Promise<string> {
+  for (let at = Date.parse(header.began); ; at++) {
+    const dir = join(root, nameOf(new Date(at), header.verb, header.cluster))
+    try {
+      await mkdir(dir, { mode: 0o700 })
+      return dir
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
 }
 
 /** Drops the oldest records of a cluster. */

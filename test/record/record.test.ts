@@ -122,6 +122,13 @@ describe('the record of a run', () => {
     expect(left).toContain('20200101T000000.000Z-down-other')
   })
 
+  it('has a place of its own, also where two runs begin in the same millisecond', async () => {
+    const root = newRoot()
+    const both = [1, 2].map(() => openRecord(root, header, { mask, clock: () => 0 }))
+    expect(await Promise.all(both.map((it) => it.close(0, {})))).toEqual([undefined, undefined])
+    expect(readdirSync(root)).toHaveLength(2)
+  })
+
   it('that cannot be written is said and fails nothing', async () => {
     const root = join(newRoot(), 'runs')
     mkdirSync(join(root, '..'), { recursive: true })
