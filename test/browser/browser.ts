@@ -70,15 +70,21 @@ export async function openBrowser(): Promise<Browser> {
       const ask = (method: string, params: object = {}) => send(method, params, sessionId)
       const requests: string[] = []
       const complaints: string[] = []
-      let loaded = () => {}
+      // The empty page that a target begins with may say only now that it is loaded, so each load is known by its loader.
+      const loaders = new Set<string>()
+      let onLoad = () => {}
       listen(sessionId, (method, params) => {
         if (method === 'Network.requestWillBeSent') requests.push(params.request.url)
         if (method === 'Log.entryAdded') complaints.push(params.entry.text)
         if (method === 'Runtime.consoleAPICalled') complaints.push(JSON.stringify(params.args))
         if (method === 'Runtime.exceptionThrown') complaints.push(params.exceptionDetails.text)
-        if (method === 'Page.loadEventFired') loaded()
+        if (method === 'Page.lifecycleEvent' && params.name === 'load') {
+          loaders.add(params.loaderId)
+          onLoad()
+        }
       })
       for (const domain of ['Page', 'Network', 'Log', 'Runtime']) await ask(`${domain}.enable`)
+      await ask('Page.setLifecycleEventsEnabled', { enabled: true })
       await ask('Emulation.setDeviceMetricsOverride', {
         width: look.width,
         height: look.height,
@@ -95,11 +101,11 @@ export async function openBrowser(): Promise<Browser> {
         async show(html) {
           const file = join(dir, `page-${sessionId}.html`)
           await writeFile(file, html)
-          const done = new Promise<void>((resolve) => {
-            loaded = resolve
+          const { loaderId } = await ask('Page.navigate', { url: `file://${file}` })
+          await new Promise<void>((resolve) => {
+            onLoad = () => loaders.has(loaderId) && resolve()
+            onLoad()
           })
-          await ask('Page.navigate', { url: `file://${file}` })
-          await done
         },
         async evaluate(expression) {
           const { result, exceptionDetails } = await ask('Runtime.evaluate', { expression, returnByValue: true })
