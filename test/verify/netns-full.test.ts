@@ -23,8 +23,8 @@ describe('the probes of the full level in real network namespaces', { timeout: 3
   beforeAll(async () => {
     wires = layWires()
     running.push(
-      await start(wires, 'one', asFirst([...programs.python, 'server', 'one', `${port}`, '120'])),
-      await start(wires, 'two', [...programs.perl, 'server', 'two', `${port}`, '120']),
+      await start(wires, 'one', asFirst([...programs.python, 'server', 'one', `${port}`, '600'])),
+      await start(wires, 'two', [...programs.perl, 'server', 'two', `${port}`, '600']),
       await start(wires, 'two', [process.execPath, dns, name, '10.96.0.7']),
     )
   })
@@ -135,7 +135,8 @@ describe('the probes of the full level in real network namespaces', { timeout: 3
     const later = setTimeout(() => wires.run('router', `iptables -t nat -I ${rule(one)}`), 1000)
     try {
       const lines = await ask(wires, language, [`1/4 move ${service} ${port} 6,one`])
-      expect(lines.get('1')).toBe('fail kept 6 6')
+      // A client that just then waits for an answer of the other endpoint may get it, and stay there.
+      expect(lines.get('1')).toMatch(/^fail kept ([1-6]) \1$/)
     } finally {
       clearTimeout(later)
       wires.run('router', `iptables -t nat -D ${rule(one)}`)
@@ -150,18 +151,18 @@ describe('the probes of the full level in real network namespaces', { timeout: 3
       'sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1 net.netfilter.nf_conntrack_udp_timeout_stream=1',
     )
     wires.run('router', `iptables -t nat -I ${rule(one)}`)
-    // The endpoint goes: its rule, and after a while the kernel forgets the clients that it had.
-    const later = setTimeout(() => {
+    let again: NodeJS.Timeout | undefined
+    // All clients have had an answer. The endpoint goes: its rule, and after a while the kernel forgets the clients that it had.
+    const move = () => {
       wires.run('router', `iptables -t nat -D ${rule(one)}`)
       wires.run('router', `iptables -t nat -I ${rule(two)}`)
       wires.run('router', `iptables -t raw -I PREROUTING -s ${client} -p udp -j DROP`)
-    }, 1500)
-    const again = setTimeout(() => wires.run('router', 'iptables -t raw -F PREROUTING'), 4500)
+      again = setTimeout(() => wires.run('router', 'iptables -t raw -F PREROUTING'), 3000)
+    }
     try {
-      const [said] = await Promise.all([ask(wires, language, [`1/8 move ${service} ${port} 6,one`])])
+      const said = await ask(wires, language, [`1/16 move ${service} ${port} 6,one`], move)
       expect(said.get('1')).toBe('ok 6')
     } finally {
-      clearTimeout(later)
       clearTimeout(again)
       wires.run('router', 'iptables -t raw -F PREROUTING')
       wires.run('router', `iptables -t nat -D ${rule(two)}`)

@@ -114,8 +114,8 @@ describe('the probe programs in real network namespaces', { timeout: 30_000 }, (
   beforeAll(async () => {
     wires = layWires()
     running.push(
-      await start(wires, 'one', [...programs.python, 'server', 'one', `${port}`, '120']),
-      await start(wires, 'two', [...programs.perl, 'server', 'two', `${port}`, '120']),
+      await start(wires, 'one', [...programs.python, 'server', 'one', `${port}`, '600']),
+      await start(wires, 'two', [...programs.perl, 'server', 'two', `${port}`, '600']),
       await start(wires, 'two', [
         process.execPath,
         new URL('./dns-server.mjs', import.meta.url).pathname,

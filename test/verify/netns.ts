@@ -102,18 +102,26 @@ export async function start(wires: Wires, member: Member, command: readonly stri
   }
 }
 
-/** Runs the client program with these probes and returns its lines by probe id, without the milliseconds. */
+/**
+ * Runs the client program with these probes and returns its lines by probe id, without the milliseconds. `onSign`: the first
+ * time that a probe says that it is under way.
+ */
 export async function ask(
   wires: Wires,
   language: Language | readonly string[],
   probes: readonly string[],
+  onSign: () => void = () => undefined,
 ): Promise<Map<string, string>> {
   const command = typeof language === 'string' ? programs[language] : language
   const child = spawn('ip', ['netns', 'exec', wires.name('client'), ...command, 'client', '1.5'])
   let out = ''
   let err = ''
+  let signed = false
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString()
+    if (signed || !/^s \d+$/m.test(out)) return
+    signed = true
+    onSign()
   })
   child.stderr.on('data', (chunk: Buffer) => {
     err += chunk.toString()
