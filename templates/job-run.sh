@@ -44,7 +44,7 @@ for other in "$top"/jobs/*; do
     continue
   elif [ ! -e "$other/lock" ]; then
     find "$other" -maxdepth 0 -mmin +10 -exec rm -rf {} +
-  elif flock -n "$other/lock" true; then
+  elif flock -n 6 6<"$other/lock"; then
     if [ -e "$other/begun" ]; then
       find "$other" -mindepth 1 ! -name begun -delete
     else
@@ -52,7 +52,7 @@ for other in "$top"/jobs/*; do
     fi
   fi
 done
-for other in "$top"/jobs/.*.*; do
+for other in "$top"/jobs/.[!.]*.*; do
   kill -0 "${other##*.}" || rm -rf "$other"
 done 2>/dev/null
 

@@ -52,7 +52,8 @@ listen() {
 # clear_up HOW: what is left of a job whose end was read. A host that holds nothing of ours keeps no directory of ours either.
 clear_up() {
   case $1 in
-    0) rm -rf "$d" ;;
+    # Out of the way first, so that nothing can be put there while it is emptied.
+    0) mv -T "$d" "$jobs/.$id.$$" 2>/dev/null && rm -rf "$jobs/.$id.$$" ;;
     1) find "$d" -mindepth 1 ! -name begun -delete ;;
     *) return 0 ;;
   esac
@@ -85,7 +86,8 @@ fi
 [ -e "$d/log" ] || exit 92
 echo here
 
-if [ -e "$d/begun" ] && flock -s -n "$d/lock" true; then
+# A lock is opened for reading: one that is gone is not made again.
+if [ -e "$d/begun" ] && flock -s -n 6 6<"$d/lock"; then
   tail -c "+$((skip + 1))" "$d/log"
   case $(status_of_job) in
     died | full)
@@ -113,7 +115,7 @@ listener=$!
 # A job that ended without the mark at the end of its log is looked at again.
 (
   sleep 1
-  flock -s "$d/lock" true
+  flock -s 6 6<"$d/lock"
   case $(status_of_job) in
     died | full)
       sleep 1

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Sshd, startSshd } from './sshd.ts'
@@ -14,6 +14,8 @@ export interface Apart extends Sshd {
   boot(): string
   /** All that lies in its /run/k8snet. */
   left(): string[]
+  /** Puts a script in the place of a program of /usr/bin, for it alone; the script finds the program itself as $real. */
+  replace(name: string, script: string): void
 }
 
 /** `size`: of its /run/k8snet; `readOnly`: nothing can be written there. */
@@ -51,6 +53,12 @@ export async function startApart(
     reboot: () => {
       for (const name of readdirSync(run)) rmSync(join(run, name), { recursive: true })
       newBoot()
+    },
+    replace: (name, script) => {
+      const [real, other] = [join(dir, `${name}.real`), join(dir, name)]
+      copyFileSync(`/usr/bin/${name}`, real)
+      writeFileSync(other, `#!/bin/sh\nreal=${real}\n${script}\n`, { mode: 0o755 })
+      execFileSync('nsenter', ['--mount', `--target=${machine.pid}`, 'mount', '--bind', other, `/usr/bin/${name}`])
     },
     stop: async () => {
       await sshd.stop()

@@ -129,6 +129,18 @@ describe('a run', () => {
     await gone()
   })
 
+  test('leaves nothing, also where its end comes while what it left is being removed', async () => {
+    const slow = await startApart()
+    // Half a second passes between emptying a directory and removing it, in which the job puts down what it ended with.
+    slow.replace('rm', '[ ! -d "$2" ] || { "$real" -rf "$2"/*; sleep 0.5; }; exec "$real" "$@"')
+    slow.replace('ln', 'sleep 0.25; exec "$real" "$@"')
+    const it = await connect(slow.host())
+    expect(await it.run('echo end')).toEqual({ out: 'end\n', err: '', code: 0 })
+    await vi.waitFor(() => expect(slow.left()).toEqual([]), { timeout: 10_000 })
+    it.close()
+    await slow.stop()
+  })
+
   test('that is to stop hears of it over the one session that sshd allows', async () => {
     const narrow = await startApart({ config: ['MaxSessions 1'] })
     const it = await connect(narrow.host())
