@@ -82,7 +82,7 @@ describe('the answer of a node', () => {
 })
 
 describe('the script', () => {
-  it('runs on any host, and tells of what is missing', { timeout: 60_000 }, () => {
+  it('runs on any host, and tells of what is missing', () => {
     const out = execFileSync('sh', ['-s'], {
       input: dumpScript(template, mark),
       encoding: 'utf8',

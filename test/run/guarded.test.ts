@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Action } from '../../src/model/action.ts'
 import type { Step } from '../../src/model/step.ts'
 import { settleReverts, unconfirmed } from '../../src/run/revert.ts'
@@ -37,10 +37,8 @@ const book = playbook({ name: 'guard' })
 /** Connections that w1 has let in so far. */
 const letIn = () => sshds.w1!.log().split('Accepted publickey').length - 1
 const left = () => scene.ask('w1', 'ls -d /run/k8snet/revert.* 2>/dev/null; pgrep -fa revert[.] || :')
-const soon = async (what: () => Promise<boolean>) => {
-  for (let tries = 0; tries < 100 && !(await what()); tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-}
+/** The script that would take the change back ends a moment after it has said how it went. */
+const nothingLeft = () => vi.waitFor(async () => expect(await left()).toBe(''), { timeout: 20_000, interval: 100 })
 
 describe('a change that can lock out', () => {
   it('stands once a new connection has come in, and leaves nothing behind', async () => {
@@ -50,8 +48,7 @@ describe('a change that can lock out', () => {
     expect(letIn() - before).toBe(1)
     expect(await scene.ask('w1', 'cat /etc/ssh/note')).toBe('mine\n')
     expect(await scene.journal('w1')).toHaveLength(1)
-    await soon(async () => (await left()) === '')
-    expect(await left()).toBe('')
+    await nothingLeft()
   })
 
   it('costs no connection where there is none', async () => {
@@ -74,7 +71,7 @@ describe('a change that can lock out', () => {
     expect(await scene.ask('w1', `cat ${keys}`)).toBe(was)
     expect(await scene.ask('w1', 'ls /etc/ssh/note 2>/dev/null || :')).toBe('')
     expect(await scene.journal('w1')).toEqual([])
-    expect(await left()).toBe('')
+    await nothingLeft()
   })
 
   it('is confirmed also when a later one of them fails, and what is journalled is what is there', async () => {
@@ -85,8 +82,7 @@ describe('a change that can lock out', () => {
     )
     expect(report.hosts[1]).toMatchObject({ outcome: 'failed', actions: 1, error: { code: 'HOST_CHANGED' } })
     expect(await scene.ask('w1', 'cat /etc/ssh/note')).toBe('mine\n')
-    await soon(async () => (await left()) === '')
-    expect(await left()).toBe('')
+    await nothingLeft()
   })
 
   describe('when k8snet is gone before it could confirm', () => {
@@ -105,9 +101,9 @@ describe('a change that can lock out', () => {
     }
 
     it('the host takes it back by itself', async () => {
-      await killed(2)
+      await killed(4)
       expect(await scene.ask('w1', `cat ${keys}`)).not.toBe(was)
-      await soon(async () => (await left()) === '')
+      await nothingLeft()
       expect(await scene.ask('w1', `cat ${keys}`)).toBe(was)
       expect(await scene.journal('w1')).toEqual([])
     })
@@ -118,8 +114,7 @@ describe('a change that can lock out', () => {
       expect(await pending()).toBe(true)
       expect((await scene.hand('w1').change(settleReverts)).code).toBe(0)
       expect(await pending()).toBe(false)
-      await soon(async () => (await left()) === '')
-      expect(await left()).toBe('')
+      await nothingLeft()
       expect(await scene.ask('w1', `cat ${keys}`)).not.toBe(was)
       expect(await scene.journal('w1')).toHaveLength(1)
     })

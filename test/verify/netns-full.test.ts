@@ -16,7 +16,7 @@ const asFirst = (command: readonly string[]) => [
   ...command,
 ]
 
-describe('the probes of the full level in real network namespaces', { timeout: 30_000 }, () => {
+describe('the probes of the full level in real network namespaces', () => {
   let wires: Wires
   const running: Running[] = []
 

@@ -107,7 +107,7 @@ const faults: { title: string; in: 'router' | 'one' | 'client'; on: string; off:
   },
 ]
 
-describe('the probe programs in real network namespaces', { timeout: 30_000 }, () => {
+describe('the probe programs in real network namespaces', () => {
   let wires: Wires
   const running: Running[] = []
 
