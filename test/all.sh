@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 layers=${1:-all}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-# what failed, told by test/failures.ts, and said once more at the end
+# what failed, be it only at the first try: written by test/failures.ts, said at the end
 export FAILURES="$results/failures"
 
 stop() {
