@@ -5,7 +5,7 @@ import { cni0AddressWrong, cni0Down, cni0Missing, vethDetached } from './pod-net
 import { cniBinMissing, cniConfMissing, cniConfShadow } from './pod-network/cni.ts'
 import { flannelAddressWrong, flannelLinkDown, flannelLinkMissing } from './pod-network/device.ts'
 import { flannelEnvStale, flannelNotReady } from './pod-network/flannel.ts'
-import { hostPortRulesMissing, hostPortTaken } from './pod-network/host-port.ts'
+import { hostPortBlocked, hostPortRulesMissing, hostPortTaken } from './pod-network/host-port.ts'
 import { mtuMismatch, mtuUnderlay } from './pod-network/mtu.ts'
 import {
   cidrMismatchFlannel,
@@ -71,5 +71,6 @@ export const podNetworkCauses: readonly Cause[] = [
   vxlanCsumOffload,
   hostPortRulesMissing,
   hostPortTaken,
+  hostPortBlocked,
   ipamLeak,
 ]

@@ -152,6 +152,7 @@ export const codes = {
   POD_ROUTE_MISSING: 'A pod has no default route.',
   POD_LINK_DOWN: "A pod's own interface is missing, down or without its address.",
   HOSTPORT_RULES_MISSING: 'No rule of a node leads a hostPort to its pod.',
+  HOSTPORT_BLOCKED: 'The firewall of a node drops what is sent to a hostPort.',
   HOSTPORT_TAKEN: 'Another rule of a node takes what is sent to a hostPort.',
   IPAM_LEAK: 'Addresses of pods that no longer exist are still taken.',
   VXLAN_CSUM_OFFLOAD: 'Packets of the tunnel arrive with wrong checksums.',

@@ -714,7 +714,13 @@ describe('the causes of the pod network', () => {
 
   it('have a case in the table each, but for those that have a test of their own', () => {
     const tried = new Set(table.map(({ code }) => code))
-    const own = ['PODCIDR_OUTSIDE', 'HOST_GW_NOT_ADJACENT', 'HOSTPORT_RULES_MISSING', 'HOSTPORT_TAKEN']
+    const own = [
+      'PODCIDR_OUTSIDE',
+      'HOST_GW_NOT_ADJACENT',
+      'HOSTPORT_RULES_MISSING',
+      'HOSTPORT_TAKEN',
+      'HOSTPORT_BLOCKED',
+    ]
     expect(podNetworkCauses.map(({ code }) => code).filter((code) => !tried.has(code))).toEqual(own)
   })
 

@@ -15,7 +15,7 @@ import {
   type Ways,
   waysOf,
 } from './tools.ts'
-import { type Block, blockAt, mayBlock } from './walk.ts'
+import { type Block, blockAt, mayBlock, type Place } from './walk.ts'
 
 export const forwardDrop: Cause = {
   code: 'FORWARD_DROP',
@@ -60,6 +60,12 @@ const fresh = { sport: 50123, ctstate: ['new'], mark: 0, types: { saddr: 'unicas
 const mostPeers = 50
 
 export const drops = once((picture): Drop[] => [...picture.nodes.values()].flatMap((node) => dropsOn(picture, node)))
+
+/** Is this what drops packets of pods on a node, whichever port they are for? Then it is told as that. */
+export function isDrop(picture: Picture, node: string, place: Place): boolean {
+  const told = JSON.stringify(shownAt(place))
+  return drops(picture).some(({ where, evidence }) => where === node && JSON.stringify(evidence.at(-1)) === told)
+}
 
 function dropsOn(picture: Picture, node: NodeView): Drop[] {
   const ways = waysOf(picture, node)
@@ -181,14 +187,9 @@ export const nodePortBlocked: Cause = {
       const ways = waysOf(picture, node)
       const spot = spotsOf(picture).get(node.node)
       if (!ways?.known || !spot?.ip) return []
-      const known = new Set(
-        drops(picture)
-          .filter(({ where }) => where === node.node)
-          .map(({ evidence }) => JSON.stringify(evidence.at(-1))),
-      )
       const blocked = ports.flatMap(({ nodePort, protocol }) => {
         const block = nodePortBlock(node, ways, spot.ip!, { nodePort, protocol, pods: spot.podCidr ?? all })
-        return block && !known.has(JSON.stringify(shownAt(block.walk.by))) ? [{ nodePort, protocol, block }] : []
+        return block && !isDrop(picture, node.node, block.walk.by) ? [{ nodePort, protocol, block }] : []
       })
       const first = blocked[0]
       if (!first) return []

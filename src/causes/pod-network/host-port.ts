@@ -2,6 +2,7 @@ import type { Breaks, Cause, Finding } from '../../model/cause.ts'
 import type { Picture } from '../../model/dump.ts'
 import { isProbe } from '../../model/probes.ts'
 import type { Evidence } from '../../model/trouble.ts'
+import { isDrop } from '../host/forward.ts'
 import { placeText, shown, shownAt } from '../host/tools.ts'
 import { isShadowed } from './cni.ts'
 import { pluginsOf, type Seen, seenOf } from './ground.ts'
@@ -57,6 +58,31 @@ export const hostPortTaken: Cause = {
           message: `on ${member.name} packets for the hostPort ${textOf(taken)} never come to its rule: ${placeText(first.by)} decides before`,
           evidence: [shownAt(first.by), shownAt(first.own)],
           breaks: breaksOf(member.name, taken),
+        },
+      ]
+    }),
+}
+
+export const hostPortBlocked: Cause = {
+  code: 'HOSTPORT_BLOCKED',
+  because:
+    'A firewall of the node drops what comes from outside for a hostPort, before its rule leads it to the pod or after it. The pod answers at its own address.',
+  shows: 'iptables -t mangle -S PREROUTING; iptables -S FORWARD; nft list ruleset',
+  fix: 'Accept the hostPort there, or remove the rule that drops it.',
+  find: (picture) =>
+    seenOf(picture).flatMap((member): Finding[] => {
+      const blocked = portsIn(picture, member, ['blocked']).filter(({ by }) => by && !isDrop(picture, member.name, by))
+      const [first] = blocked
+      if (!first?.by) return []
+      const breaks = breaksOf(member.name, blocked)
+      return [
+        {
+          where: member.name,
+          message: `${member.name} drops what comes from outside for the hostPort ${textOf(blocked)}: ${placeText(first.by)} does`,
+          evidence: [shownAt(first.by)],
+          breaks,
+          // somebody may want it so
+          ...(!breaks.scenarios && { level: 'warning' as const }),
         },
       ]
     }),

@@ -3,7 +3,7 @@ import type { ApiPod, Picture } from '../../model/dump.ts'
 import { every, holds, type Passing } from '../../model/passing.ts'
 import { isProxys } from '../host/leftovers.ts'
 import { isV4, once, spotsOf, waysOf } from '../host/tools.ts'
-import { type Place, translates, walk } from '../host/walk.ts'
+import { blockAt, type Place, translates, walk } from '../host/walk.ts'
 import { type Seen, seenOf } from './ground.ts'
 import { podsOn } from './running.ts'
 
@@ -17,12 +17,13 @@ export interface HostPort extends Mapped {
 interface Mapped {
   /**
    * `none`: no rule leads to the pod. `unreached`: there is one, and no packet comes to it. `taken`: another rule decides before.
+   * `blocked`: a firewall drops what comes from outside for it, before its address is translated or after.
    * `well`: packets are led to the pod; or it is for another address of the node only; or it cannot be said.
    */
-  readonly state: 'well' | 'none' | 'unreached' | 'taken'
+  readonly state: 'well' | 'none' | 'unreached' | 'taken' | 'blocked'
   /** The rule that leads to the pod. */
   readonly own?: Place
-  /** The rule that decides before. */
+  /** The rule that decides before, or that drops. */
   readonly by?: Place
 }
 
@@ -48,7 +49,7 @@ function portsOn(picture: Picture, member: Seen): HostPort[] {
       .flatMap(({ protocol, port, hostPort }): HostPort[] => {
         if (hostPort === undefined || (protocol !== 'tcp' && protocol !== 'udp')) return []
         const packets = packetsFor(picture, member, protocol, hostPort)
-        return [{ pod, protocol, port: hostPort, ...stateOf(member, packets, ip, port) }]
+        return [{ pod, protocol, port: hostPort, ...stateOf(picture, member, packets, { ip, port }) }]
       })
   })
 }
@@ -68,7 +69,13 @@ function packetsFor(picture: Picture, { name, view }: Seen, protocol: 'tcp' | 'u
   return [{ ...packet, saddr: peer, iif: ways.outer }, ...fromPods]
 }
 
-function stateOf({ view: { netfilter } }: Seen, packets: readonly Passing[], ip: string, port: number): Mapped {
+function stateOf(
+  picture: Picture,
+  member: Seen,
+  packets: readonly Passing[],
+  { ip, port }: { readonly ip: string; readonly port: number },
+): Mapped {
+  const { netfilter } = member.view
   const leads = ({ rule }: Place) =>
     rule?.verdicts.some((it) => it.do === 'dnat' && it.ip === ip && (it.port ?? port) === port) ?? false
   const mayHold = ({ rule }: Place, packet: Passing) =>
@@ -96,5 +103,22 @@ function stateOf({ view: { netfilter } }: Seen, packets: readonly Passing[], ip:
       return by ? { state: 'taken', own, by } : { state: 'unreached', own }
     }
   }
-  return { state: 'well', own }
+  // one for another address of the node says nothing of packets from outside
+  const outside = mappings.some((place) => mayHold(place, first))
+  const by = outside && blockedBy(picture, member, first, { daddr: ip, dport: port })
+  return by ? { state: 'blocked', own, by } : { state: 'well', own }
+}
+
+/** What drops a packet from outside, whoever sends it: as it arrives, and on its way to the pod. */
+function blockedBy(
+  picture: Picture,
+  { view }: Seen,
+  { saddr: _, ...arriving }: Passing,
+  pod: Pick<Passing, 'daddr' | 'dport'>,
+): Place | undefined {
+  const ways = waysOf(picture, view)
+  if (!ways?.known) return undefined
+  const going = { ...arriving, ...pod, oif: ways.bridge, ctstate: ['new', 'dnat'], types: { saddr: 'unicast' } }
+  const block = blockAt(view.netfilter, 'prerouting', arriving) ?? blockAt(view.netfilter, 'forward', going)
+  return block?.walk.by
 }

@@ -29,4 +29,11 @@ export const hostPorts: readonly Fault[] = [
     level: 'full',
     ...rule('PREROUTING -t nat', toNobody),
   },
+  {
+    code: 'HOSTPORT_BLOCKED',
+    title: 'what comes to hostPorts is dropped before it is translated',
+    on: 'worker',
+    level: 'full',
+    ...rule('PREROUTING -t mangle', '-p tcp --dport 18000:19999 -j DROP'),
+  },
 ]
