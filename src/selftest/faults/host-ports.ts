@@ -2,7 +2,7 @@ import type { Fault } from '../fault.ts'
 import { rule } from './rule.ts'
 
 const conflist = '/etc/cni/net.d/10-flannel.conflist'
-const toNobody = '-p tcp -m addrtype --dst-type LOCAL --dport 18000:19999 -j REDIRECT --to-ports 9'
+const toHostPorts = '-p tcp -m addrtype --dst-type LOCAL --dport 18000:19999'
 
 /** portmap and its rules; probe pods get theirs anew in each verification. */
 export const hostPorts: readonly Fault[] = [
@@ -27,13 +27,13 @@ export const hostPorts: readonly Fault[] = [
     title: 'a rule redirects what comes to hostPorts',
     on: 'worker',
     level: 'full',
-    ...rule('PREROUTING -t nat', toNobody),
+    ...rule('PREROUTING -t nat', `${toHostPorts} -j REDIRECT --to-ports 9`),
   },
   {
     code: 'HOSTPORT_BLOCKED',
     title: 'what comes to hostPorts is dropped before it is translated',
     on: 'worker',
     level: 'full',
-    ...rule('PREROUTING -t mangle', '-p tcp --dport 18000:19999 -j DROP'),
+    ...rule('PREROUTING -t mangle', `${toHostPorts} -j DROP`),
   },
 ]
