@@ -114,12 +114,12 @@ export function codeOf(
   passed: Passed,
   port: number,
   fromPod: boolean,
-  special: Partial<Record<number, Code>>,
+  special: Code | undefined,
 ): Code | undefined {
   if (passed.late && hook === 'forward') return 'FIREWALL_LATE_DROP'
   if (hook === 'forward') return 'FORWARD_DROP'
   if (hook === 'input' || hook === 'prerouting') {
-    if (special[port]) return special[port]
+    if (special) return special
     if (port === 6443) return 'API_PORT_BLOCKED'
     if (port === 10250) return 'KUBELET_PORT_BLOCKED'
     if (fromPod) return 'INPUT_DROP_FROM_PODS'

@@ -180,17 +180,21 @@ function whyHidden({ packet, names }: Run, nat: Walked, fromPod: boolean): strin
 
 function blocked(run: Run, view: NodeView, hook: Hook, passed: Passed, fromPod: boolean): Code | undefined {
   const { packet } = run
-  const service = run.picture.cluster?.services.find(({ ports }) =>
-    ports.some(({ nodePort }) => nodePort === packet.port),
-  )
   const rule = passed.stopped?.rule?.text ?? ''
   const chain = passed.stopped?.path.at(-1)?.chain.name ?? ''
   if (/has no endpoints/.test(rule) || chain === 'reject-chain') return 'SERVICE_NO_ENDPOINTS'
   if (/^KUBE-|^service-endpoints-check$|^cluster-ips-check$/.test(chain)) {
     return run.names.services.has(packet.destination) ? 'KUBE_RULES_MISSING' : undefined
   }
-  const special = service && !fromPod ? { [packet.port]: 'NODEPORT_BLOCKED' as const } : {}
+  const special = fromPod ? undefined : publishedAs(run.picture, view.node, packet.port)
   return codeOf(hook, passed, packet.port, fromPod && isLocal(view, packet.destination), special)
+}
+
+/** What it is called when a firewall drops what comes from outside for a port of a node. */
+function publishedAs({ cluster }: Run['picture'], node: string, port: number): Code | undefined {
+  if (cluster?.services.some(({ ports }) => ports.some(({ nodePort }) => nodePort === port))) return 'NODEPORT_BLOCKED'
+  const ofPods = cluster?.pods.filter((pod) => pod.node === node).flatMap(({ containers }) => containers) ?? []
+  return ofPods.some(({ ports }) => ports.some(({ hostPort }) => hostPort === port)) ? 'HOSTPORT_BLOCKED' : undefined
 }
 
 /** Strict: the answer has to leave by the device by which the packet came. */

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { pictureOf } from '../../src/dump/picture.ts'
 import type { Trace } from '../../src/model/trace.ts'
 import { Failure } from '../../src/model/trouble.ts'
 import { trace } from '../../src/trace/trace.ts'
 import { traceText } from '../../src/view/trace.ts'
 import { broken, healthy, type OpenDump } from '../dump/healthy.ts'
+import { policies } from '../dump/policies.ts'
 
 const whole = () => broken((dump) => void dump.nodes.reverse())
 const near = 'fixture/web-585f6d8c44-4ssvn'
@@ -231,6 +233,16 @@ describe('the way through a broken cluster', () => {
   ]
   it.each(cases)('%s', (_, change, from, to, expected) => {
     expect(end(trace(broken(change), from, to))).toBe(expected)
+  })
+
+  it.each([
+    ['a NodePort', 30081, 'NODEPORT_BLOCKED'],
+    ['a hostPort', 18080, 'HOSTPORT_BLOCKED'],
+  ])('a firewall before the rules of %s', (_, port, code) => {
+    const dump = policies('iptables')
+    const chain = '*mangle\n:PREROUTING ACCEPT [0:0]\n'
+    replaced('w1', 'iptables-save', chain, `${chain}[0:0] -A PREROUTING -p tcp -m tcp --dport ${port} -j DROP\n`)(dump)
+    expect(end(trace(pictureOf(dump), 'cp1', `node/w1:${port}`))).toBe(`w1 PREROUTING ${code}`)
   })
 
   it('goes on after a tunnel that is too large for its wire, and says so', () => {
