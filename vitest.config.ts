@@ -14,10 +14,7 @@ const soak = ['test/soak/**/*.test.ts']
 const minutes = 60_000
 /** Of thousands that race with real processes on a busy machine one may lose; test/failures.ts says which, and how. */
 const secondTry = { retry: 1 }
-/**
- * How long a test may take is only to end one that hangs. The same for unit and system, which share their workers: vitest 4
- * gives a test the limits of the project that its worker ran before.
- */
+/** How long a test may take is only to end one that hangs. */
 const patience = { testTimeout: 5 * minutes, hookTimeout: 5 * minutes, ...secondTry }
 /** One lab, one test after another. */
 const onLab = { testTimeout: 45 * minutes, hookTimeout: 45 * minutes, fileParallelism: false }
