@@ -9,10 +9,19 @@ const turn = turns()
  * whole answer to read, and a hundred connections often have one at the same time.
  */
 export function inTurn(stream: Duplex): Duplex {
-  stream.on('readable', async () => {
+  let heard = false
+  const read = async () => {
     await turn()
     // reading is what emits `data`; at the end, `end`
-    while (stream.read() !== null);
+    while (heard && stream.read() !== null);
+  }
+  stream.on('readable', read)
+  // What is read before somebody listens is lost, and ssh2 listens only once its cryptography is there (cryptoInit), which may
+  // take longer than a server takes to say its first word.
+  stream.on('newListener', (name) => {
+    if (name !== 'data' || heard) return
+    heard = true
+    void read()
   })
   return stream
 }

@@ -47,3 +47,19 @@ test('all that came is heard in its order, and the end after it', async () => {
   await end
   expect(heard.join('')).toBe('abc')
 })
+
+test('what comes before somebody listens is kept for who does', async () => {
+  const stream = inTurn(new PassThrough())
+  stream.write('SSH-2.0-')
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  stream.write('server')
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  const heard: string[] = []
+  stream.on('data', (data: Buffer) => heard.push(data.toString()))
+  const end = new Promise((resolve) => {
+    stream.on('end', resolve)
+  })
+  stream.end('\n')
+  await end
+  expect(heard.join('')).toBe('SSH-2.0-server\n')
+})
