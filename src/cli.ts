@@ -180,10 +180,12 @@ function terminal(stop: AbortController): CommandIo {
     },
     ...(stdin.isTTY && {
       async askSecret(question: string) {
-        stderr.write(question)
         // What is typed is echoed into nowhere.
         const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-        return answer(stop.signal, nowhere, '').finally(() => stderr.write('\n'))
+        const typed = answer(stop.signal, nowhere, '')
+        // The terminal shows nothing any more by the time that somebody sees the question and types.
+        stderr.write(question)
+        return typed.finally(() => stderr.write('\n'))
       },
     }),
     exit: (code) => {

@@ -211,8 +211,8 @@ function typed(command: string, answers: [RegExp, string][]): Promise<string> {
       if (!next?.[0].test(seen.slice(from).replace(/\u001b\[[0-9;]*[A-Za-z]/g, ''))) return
       from = seen.length
       answers.shift()
-      // The terminal stops showing what is typed a moment after the question is there.
-      setTimeout(() => child.stdin.write(`${next[1]}\r`), 300)
+      // Whoever is quick is not seen either: the terminal shows nothing from before the question on.
+      child.stdin.write(`${next[1]}\r`)
     })
     child.on('close', () => resolve(seen))
   })
