@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { extract } from 'tar-stream'
-import { afterAll, vi } from 'vitest'
+import { afterAll } from 'vitest'
 import { sumOfBytes } from '../../src/bundle/hash.ts'
 import { writeManifest } from '../../src/bundle/manifest.ts'
 import { writeImage, writeLayer } from '../../src/bundle/oci.ts'
@@ -12,8 +12,6 @@ import { wanted } from '../../src/bundle/wanted.ts'
 import type { Artifact, FileArtifact, ImageArtifact, Manifest } from '../../src/model/bundle.ts'
 import type { Trouble } from '../../src/model/trouble.ts'
 import { Failure } from '../../src/model/trouble.ts'
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 })
 
 const made: string[] = []
 afterAll(() => Promise.all(made.map((dir) => rm(dir, { recursive: true, force: true }))))
