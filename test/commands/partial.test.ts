@@ -13,7 +13,7 @@ let file: string
 const dir = temporary()
 beforeAll(async () => {
   sshds = await Promise.all([1, 2, 3].map(() => startSshd()))
-  user = addUser('k8snet-t10', { shell: '/bin/sh' })
+  user = addUser(`k8snet-t10-${process.pid}`, { shell: '/bin/sh' })
   const host = (server: number, more: object = {}) => ({
     address: '127.0.0.1',
     port: sshds[server]!.port,

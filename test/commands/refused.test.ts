@@ -13,7 +13,7 @@ let bundle: string
 const dir = temporary()
 beforeAll(async () => {
   sshds = await Promise.all([1, 2, 3, 4].map(() => startSshd()))
-  user = addUser('k8snet-t9', { shell: '/bin/sh' })
+  user = addUser(`k8snet-t9-${process.pid}`, { shell: '/bin/sh' })
   bundle = (await smallBundle()).dir
   makeKey(join(dir, 'other'), 'ed25519')
 })

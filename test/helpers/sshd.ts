@@ -124,11 +124,14 @@ export function addUser(
 ) {
   const sudoers = `/etc/sudoers.d/${name}`
   const remove = () => {
-    try {
-      execFileSync('userdel', ['-f', '-r', name], { stdio: 'ignore' })
-    } catch {
-      // it was not there
-    }
+    patiently(() => {
+      try {
+        execFileSync('userdel', ['-f', '-r', name], { stdio: 'pipe' })
+      } catch (error) {
+        // 1 and 10: the files could not be changed just now; else it was not there, or had no mail
+        if ([1, 10].includes((error as { status: number }).status)) throw error
+      }
+    })
     rmSync(sudoers, { force: true })
   }
   remove()
@@ -151,7 +154,7 @@ export function setPassword(name: string, password: string): void {
 }
 
 /** Another test file may hold the lock of /etc/passwd just now. */
-function patiently(act: () => void, tries = 20): void {
+function patiently(act: () => void, tries = 200): void {
   try {
     act()
   } catch (error) {
