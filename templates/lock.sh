@@ -83,7 +83,7 @@ while :; do
     kill -KILL "$his_pid" 2>/dev/null || :
   fi
   tries=$((tries + 1))
-  [ "$tries" -lt 10 ] || {
+  [ "$tries" -lt 30 ] || {
     tell busy
     exit 0
   }
