@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Action } from '../../src/model/action.ts'
 import type { RunEvent } from '../../src/model/event.ts'
 import type { Host } from '../../src/model/inventory.ts'
@@ -33,7 +34,7 @@ beforeEach(async () => {
 })
 afterEach(() => {
   hands.close()
-  rmSync(dir, { recursive: true })
+  rmSync(dir, { recursive: true, maxRetries: 10 })
 })
 
 function elsewhere(hands: Hands): Hands {
@@ -59,15 +60,19 @@ const file = (name: string, was: string | null, content: string): Action => ({
   was: was === null ? null : { content: was, mode: '0644', owner: '0:0' },
   want: { content, mode: '0644' },
 })
-const sleeping = (seconds: number): Action => ({
-  kind: 'exec',
-  summary: 'begin to sleep',
-  command: 'true',
-  timeoutSeconds: 20,
-  undo: [{ kind: 'exec', summary: 'sleep', command: `sleep ${seconds}`, timeoutSeconds: 20, undo: 'nothing' }],
-})
+/** To take it back lasts until somebody asks to stop. */
+const lasting = (): Action => {
+  const command = `until [ -e ${dir}/run/stop ]; do sleep 0.05; done`
+  return {
+    kind: 'exec',
+    summary: 'begin to wait',
+    command: 'true',
+    timeoutSeconds: 120,
+    undo: [{ kind: 'exec', summary: 'wait', command, timeoutSeconds: 120, undo: 'nothing' }],
+  }
+}
 
-async function down(onChanged: OnChanged = 'leave', signal = new AbortController().signal) {
+async function down(onChanged: OnChanged = 'leave', stop = new AbortController(), stopAt?: string) {
   const events: RunEvent[] = []
   const report = await runDown({
     pasts: new Map([[host, await pastOf(hands)]]),
@@ -75,8 +80,11 @@ async function down(onChanged: OnChanged = 'leave', signal = new AbortController
     hands: new Map([[host, hands]]),
     onChanged,
     prelude,
-    emit: (event) => events.push(event),
-    signal,
+    emit: (event) => {
+      events.push(event)
+      if (event.type === 'action' && event.summary === stopAt) stop.abort()
+    },
+    signal: stop.signal,
     clock: () => performance.now(),
   })
   return { report, events, result: report.hosts[0]!, left: (await pastOf(hands)).entries.length }
@@ -143,10 +151,8 @@ describe('going back', () => {
   })
 
   it('that is interrupted ends the action under way, says what is left, and goes on from there', async () => {
-    await did(file('last', null, ''), sleeping(2), file('first', null, ''))
-    const stop = new AbortController()
-    setTimeout(() => stop.abort(), 1000)
-    const { result, left } = await down('leave', stop.signal)
+    await did(file('last', null, ''), lasting(), file('first', null, ''))
+    const { result, left } = await down('leave', new AbortController(), 'wait')
     expect(result).toMatchObject({ outcome: 'failed', actions: 2, error: { code: 'INTERRUPTED' } })
     expect(result.error!.message).toContain(`1 not yet taken back, the next one: remove ${dir}/last`)
     expect(left).toBe(1)
@@ -179,15 +185,15 @@ describe('going back', () => {
       `${dir}/run/job.lock`,
       'sh',
       '-c',
-      `until [ -e ${dir}/run/stop ]; do sleep 0.1; done; sleep 0.5; echo >${dir}/ended`,
+      `echo >${dir}/began; until [ -e ${dir}/run/stop ]; do sleep 0.1; done; sleep 0.5; echo >${dir}/ended`,
     ])
-    while (!existsSync(`${dir}/run/job.lock`)) await new Promise((resolve) => setTimeout(resolve, 20))
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const ended = once(job, 'exit')
+    await vi.waitFor(() => expect(existsSync(`${dir}/began`)).toBe(true), { timeout: 20_000 })
     expect((await pastOf(hands)).busy).toBe(true)
     await settle(hands, new AbortController().signal)
     expect(existsSync(`${dir}/ended`)).toBe(true)
     expect((await pastOf(hands)).busy).toBe(false)
-    expect(job.exitCode).toBe(0)
+    expect(await ended).toEqual([0, null])
   })
 })
 

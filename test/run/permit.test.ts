@@ -60,7 +60,7 @@ function surprised(name: string): Step {
               kind: 'exec' as const,
               summary: 'wipe',
               command: `echo 1 >${scene.dir}/${site.host.name}/wiped`,
-              timeoutSeconds: 9,
+              timeoutSeconds: 120,
               undo: 'nothing' as const,
             },
           ]

@@ -99,18 +99,16 @@ export async function openScene(
   return scene
 }
 
-/** Hosts that can no longer be reached are left as they are. */
-export async function closeScene({ hands, hosts, dir }: Scene): Promise<void> {
-  const late = new Promise((resolve) => setTimeout(resolve, 3000).unref())
-  const cleared = hosts.map((host) =>
-    hands
-      .get(host)!
-      .change('rm -rf /var/lib/k8snet /run/k8snet')
-      .catch(() => undefined),
-  )
-  await Promise.race([Promise.all(cleared), late])
+/** Nothing is left on the hosts for the next test, whatever stood between them and this one, and whatever became of its connections. */
+export async function closeScene({ hands, sshds, dir }: Scene): Promise<void> {
   for (const hand of hands.values()) hand.close()
-  rmSync(dir, { recursive: true })
+  const clear = async (sshd: Sshd) => {
+    const hand = await connect(sshd.host())
+    await hand.change('rm -rf /var/lib/k8snet /run/k8snet')
+    hand.close()
+  }
+  await Promise.all(Object.values(sshds).map(clear))
+  rmSync(dir, { recursive: true, maxRetries: 10 })
 }
 
 function touch(dir: string, name: string, over: (site: Site) => Partial<Record<string, unknown>> = () => ({})): Step {
@@ -127,7 +125,7 @@ function touch(dir: string, name: string, over: (site: Site) => Partial<Record<s
               kind: 'exec',
               summary: `make ${name}`,
               command: `echo ${name} >>${dir}/order; echo 1 >${dir}/${site.host.name}/${name}`,
-              timeoutSeconds: 10,
+              timeoutSeconds: 120,
               undo: 'nothing',
               ...over(site),
             } as Action,
@@ -150,7 +148,7 @@ export function once(dir: string, actions: (site: Site) => Action[]): Step {
               kind: 'exec',
               summary: 'be done',
               command: `echo 1 >${dir}/${site.host.name}/done`,
-              timeoutSeconds: 10,
+              timeoutSeconds: 120,
               undo: 'nothing',
             },
           ]
@@ -202,7 +200,7 @@ async function run(
     },
     signal: change.signal ?? new AbortController().signal,
     mask: (text) => text.replaceAll(token, '***'),
-    patienceMs: 10_000,
+    patienceMs: 90_000,
     ...change.means,
   }
   const clock = () => performance.now()

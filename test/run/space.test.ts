@@ -21,7 +21,7 @@ const book = playbook({ name: 'write' })
 const back: Action = { kind: 'exec', summary: 'back', command: 'true', timeoutSeconds: 1, undo: 'nothing' }
 const writes = (command: string, undo: 'nothing' | readonly Action[] = 'nothing') =>
   once(scene.dir, ({ host }) =>
-    host.name === 'w1' ? [{ kind: 'exec', summary: 'write', command, timeoutSeconds: 10, undo }] : [],
+    host.name === 'w1' ? [{ kind: 'exec', summary: 'write', command, timeoutSeconds: 120, undo }] : [],
   )
 const onW1 = async (script: string) => expect((await scene.hand('w1').change(script)).code).toBe(0)
 

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Action } from '../../src/model/action.ts'
 import { type Site, type Step, step } from '../../src/model/step.ts'
@@ -48,7 +49,7 @@ describe('a run', () => {
   it('lets the stages of different hosts overlap: only what `after` names is waited for', async () => {
     // w1 is at work until the two others have ended both stages, however slow the machine is
     const lines = `[ "$(cat ${scene.dir}/order 2>/dev/null | wc -l)" -ge 4 ]`
-    const wait = `i=0; until ${lines} || [ $i -ge 200 ]; do sleep 0.1; i=$((i + 1)); done`
+    const wait = `i=0; until ${lines} || [ $i -ge 1000 ]; do sleep 0.1; i=$((i + 1)); done`
     const slow = (site: Site) =>
       site.host.name === 'w1' ? { command: `${wait}; echo slow >>${scene.dir}/order; echo 1 >${scene.dir}/w1/one` } : {}
     await scene.run(playbook({ name: 'one' }, { name: 'two', after: ['one'] }), {
@@ -74,8 +75,18 @@ describe('a run', () => {
   })
 
   it('tells of every action when it begins and when it has ended, with the time that it took', async () => {
-    const slow = (site: Site) => ({ command: `sleep 0.3; echo 1 >${scene.dir}/${site.host.name}/one` })
-    const { events } = await scene.run(playbook({ name: 'one', hosts: 'leader' }), { one: scene.touch('one', slow) })
+    // it ends 300 ms after it was told that it begins, or later
+    const wait = `until [ -e ${scene.dir}/go ]; do sleep 0.05; done`
+    const slow = (site: Site) => ({ command: `${wait}; echo 1 >${scene.dir}/${site.host.name}/one` })
+    const { events } = await scene.run(
+      playbook({ name: 'one', hosts: 'leader' }),
+      { one: scene.touch('one', slow) },
+      {
+        onEvent: ({ type }) => {
+          if (type === 'action') setTimeout(() => writeFileSync(`${scene.dir}/go`, ''), 300)
+        },
+      },
+    )
     const told = events.filter(({ type }) => type === 'action' || type === 'done')
     const of = { stage: 'one', host: 'cp1', step: 'one', summary: 'make one' }
     expect(told).toEqual([
@@ -95,7 +106,7 @@ describe('a run', () => {
       }),
       // not so at first, so in the middle, not so just after the first wait, and then for good
       plan: ({ looks }) =>
-        looks < 3 ? [{ kind: 'wait', summary: 'it', ask: `echo waited >>${dir}/order`, timeoutSeconds: 5 }] : [],
+        looks < 3 ? [{ kind: 'wait', summary: 'it', ask: `echo waited >>${dir}/order`, timeoutSeconds: 60 }] : [],
     }) as unknown as Step
     const { report } = await scene.run(playbook({ name: 'settles', hosts: 'leader' }), { settles })
     expect(report).toMatchObject({ ok: true, hosts: [{ outcome: 'unchanged' }, {}, {}] })
@@ -113,8 +124,9 @@ describe('a run', () => {
           (name): Action => ({
             kind: 'exec',
             summary: name,
-            command: `sleep 0.5; echo 1 >${scene.dir}/${host.name}/${name}`,
-            timeoutSeconds: 10,
+            // the second one is at work until the word to stop has come
+            command: `${name === 'second' ? 'until [ -e /run/k8snet/stop ]; do sleep 0.05; done; ' : ''}echo 1 >${scene.dir}/${host.name}/${name}`,
+            timeoutSeconds: 120,
             undo: [{ kind: 'exec', summary: 'back', command: 'true', timeoutSeconds: 1, undo: 'nothing' }],
           }),
         ),
