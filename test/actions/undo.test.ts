@@ -155,14 +155,14 @@ describe('a command', () => {
     kind: 'exec',
     summary: 'try',
     command: 'true',
-    timeoutSeconds: 5,
+    timeoutSeconds: 100,
     undo: 'nothing',
     ...over,
   })
 
   it.each([
     ['that fails in the middle stops there', { command: `false; touch ${'x'}` }, 1],
-    ['that takes too long is ended', { command: 'sleep 3', timeoutSeconds: 1 }, 124],
+    ['that takes too long is ended', { command: 'sleep 100', timeoutSeconds: 1 }, 124],
     ['whose work is done already is not run', { command: 'exit 9', unless: 'true' }, 0],
     ['whose check fails is run', { command: 'exit 9', unless: 'false' }, 9],
   ])('%s', async (_, over, status) => {

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { checkBundle } from '../../src/bundle/check.ts'
 import { createBundle } from '../../src/bundle/create.ts'
 import { downloads, sumFor } from '../../src/bundle/downloads.ts'
@@ -259,6 +260,12 @@ describe('what is not as promised is refused and not kept', () => {
   }
 })
 
+/** How long the files under a directory are that are not yet there as a whole. */
+const sizes = (dir: string): number[] =>
+  readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.part'))
+    .map((name) => statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0)
+
 describe('a connection', () => {
   const kubelet = '/downloads/dl.k8s.io/release/v1.37.1/bin/linux/amd64/kubelet'
 
@@ -272,10 +279,15 @@ describe('a connection', () => {
       ranges.push(request.headers.range)
       if (ranges.length > 1) return false
       response.writeHead(200, { 'content-length': big.length })
-      response.write(big.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50))
+      response.write(big.subarray(0, 100_000))
+      // all that was sent is there before the connection breaks: what is still on its way would be lost with it
+      void vi
+        .waitFor(() => expect(sizes(cache)).toContain(100_000), { timeout: 60_000 })
+        .finally(() => response.destroy())
       return true
     }
-    const it = order()
+    const cache = temporary()
+    const it = order({ env: { XDG_CACHE_HOME: cache } })
     await createBundle(it)
     expect(await readFile(join(it.dir, 'files/kubelet'))).toEqual(big)
     expect(ranges).toEqual([undefined, 'bytes=100000-'])

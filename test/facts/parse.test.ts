@@ -20,6 +20,7 @@ import { tables } from '../../src/facts/tables.ts'
 import { units } from '../../src/facts/units.ts'
 import type { FirewallRule } from '../../src/model/action.ts'
 import { markOf } from '../../src/model/firewall.ts'
+import { freePort } from '../helpers/ports.ts'
 
 const wallsOf = walls('10.0.0.11')
 
@@ -324,9 +325,10 @@ describe('answers of hosts', () => {
 describe('a listener of this machine', () => {
   it('is found by its port', async () => {
     const { createServer } = await import('node:net')
-    const server = createServer().listen(0, '127.0.0.1')
+    // not one that the kernel may give to others as soon as it is free again
+    const port = await freePort()
+    const server = createServer().listen(port, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
-    const port = (server.address() as { port: number }).port
     const fact = listeners([
       { protocol: 'tcp', port },
       { protocol: 'udp', port: 1 },

@@ -41,12 +41,15 @@ beforeAll(async () => {
       answer(request, response)
     })
   })
+  // a stall between two requests is not to close the connection that the client keeps
+  server.keepAliveTimeout = 300_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
 beforeEach(() => {
   asked = []
 })
 afterAll(() => {
+  server.closeAllConnections()
   server.close()
   rmSync(dir, { recursive: true, force: true })
 })

@@ -82,10 +82,10 @@ describe('the tools of the machine', () => {
     const lab = labIn(stop.signal)
     const began = performance.now()
     setTimeout(() => stop.abort(), 100)
-    await expect(works(lab, tools(lab)`sleep 20`)).rejects.toMatchObject({
+    await expect(works(lab, tools(lab)`sleep 300`)).rejects.toMatchObject({
       exit: 130,
       troubles: [{ code: 'INTERRUPTED' }],
     })
-    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(performance.now() - began).toBeLessThan(100_000)
   })
 })

@@ -67,8 +67,12 @@ describe('gathering', () => {
     }
     const a = fact('echo a')
     const answers = await gather(once, [a])
+    // a collection may leave what was used last
+    for (let tries = 0; tries < 20 && reply!.deref(); tries++) {
+      await pause(1)
+      collectGarbage()
+    }
     await pause(1)
-    collectGarbage()
     expect(reply!.deref()).toBeUndefined()
     expect(answers.get(a)).toBe('a\n')
   })

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { maskedJson, maskOf } from '../../src/model/mask.ts'
+import { cpuSeconds } from '../helpers/cpu.ts'
 
 const pem = generateKeyPairSync('ec', {
   namedCurve: 'P-256',
@@ -72,10 +73,11 @@ describe('a mask', () => {
   it('takes a log of four megabytes in a moment', () => {
     const line =
       'Nov 20 14:00:01 cp1 kubelet[812]: I1120 14:00:01.123 812 reconciler.go:357] "attached" volume="kube-api-access" pod="kube-system/kube-proxy-abcde"\n'
-    const began = performance.now()
-    mask(line.repeat(Math.ceil(4e6 / line.length)))
-    mask('a'.repeat(1e6))
-    mask('-'.repeat(1e6))
-    expect(performance.now() - began).toBeLessThan(20_000)
+    const spent = cpuSeconds(() => {
+      mask(line.repeat(Math.ceil(4e6 / line.length)))
+      mask('a'.repeat(1e6))
+      mask('-'.repeat(1e6))
+    })
+    expect(spent).toBeLessThan(20)
   })
 })

@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import type { RunEvent } from '../../src/model/event.ts'
 import { maskOf } from '../../src/model/mask.ts'
 import { ofCluster, runsDir } from '../../src/record/place.ts'
 import { lastRecord, readRecord, recordsOf } from '../../src/record/read.ts'
 import { timelineOf } from '../../src/record/timeline.ts'
 import { openRecord } from '../../src/record/write.ts'
+import { cpuSeconds } from '../helpers/cpu.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'k8snet-record-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -25,7 +26,6 @@ const header = {
   version: '0.1.0',
 }
 const mask = maskOf(['open sesame'])
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** A record with a clock that stands where each event says. */
 async function record(root: string, events: readonly [at: number, event: RunEvent][], exit = 0, result: unknown = {}) {
@@ -60,10 +60,15 @@ describe('the record of a run', () => {
     const recorder = openRecord(root, header, { mask, clock: () => performance.now() })
     recorder.event({ type: 'begin', ...init, actions: 3 })
     recorder.event({ type: 'action', ...init, step: 'kubeadm-init', summary: 'kubeadm init' })
-    await pause(400)
-    const [place] = await recordsOf(root, 'lab')
-    const seen = (await readRecord(place!))!
-    expect(seen.events.map(({ type }) => type)).toEqual(['run', 'begin', 'action'])
+    const seen = await vi.waitFor(
+      async () => {
+        const [place] = await recordsOf(root, 'lab')
+        const all = await readRecord(place!)
+        expect(all?.events.map(({ type }) => type)).toEqual(['run', 'begin', 'action'])
+        return all!
+      },
+      { timeout: 20_000 },
+    )
     const timeline = timelineOf(seen)
     expect(timeline.exit).toBeUndefined()
     expect(timeline.spans).toMatchObject([{ stage: 'init', host: 'cp1', outcome: 'unfinished' }])
@@ -140,19 +145,19 @@ describe('the record of a run', () => {
 
   it('takes the events of a thousand hosts without holding the run up', async () => {
     const recorder = openRecord(newRoot(), header, { mask, clock: () => performance.now() })
-    const began = performance.now()
-    for (let action = 0; action < 60; action++)
-      for (let host = 0; host < 1000; host++)
-        recorder.event({
-          type: 'action',
-          stage: 'prepare',
-          host: `w${host}`,
-          step: 'files',
-          summary: `write /etc/${action}`,
-        })
-    const spent = performance.now() - began
+    const spent = cpuSeconds(() => {
+      for (let action = 0; action < 60; action++)
+        for (let host = 0; host < 1000; host++)
+          recorder.event({
+            type: 'action',
+            stage: 'prepare',
+            host: `w${host}`,
+            step: 'files',
+            summary: `write /etc/${action}`,
+          })
+    })
     expect(await recorder.close(0, {})).toBeUndefined()
-    expect(spent / 60_000).toBeLessThan(0.05)
+    expect((spent * 1000) / 60_000).toBeLessThan(0.1)
   })
 })
 

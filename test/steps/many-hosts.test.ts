@@ -3,6 +3,7 @@ import { paths } from '../../src/facts/files.ts'
 import type { Inventory } from '../../src/model/inventory.ts'
 import type { Site } from '../../src/model/step.ts'
 import { hostsFile } from '../../src/steps/hosts-file.ts'
+import { cpuSeconds } from '../helpers/cpu.ts'
 
 const hosts = Array.from({ length: 1000 }, (_, i) => ({ name: `h${i}`, nodeIP: `10.0.${i >> 8}.${i & 255}` }))
 const inventory = { hosts } as unknown as Inventory
@@ -30,8 +31,9 @@ describe('/etc/hosts in a cluster of a thousand', () => {
   })
 
   it('costs about a line a host', () => {
-    const began = performance.now()
-    for (let i = 0; i < 100; i += 1) editsFor(`127.0.1.1 machine-${i}\n${block}`)
-    expect(performance.now() - began).toBeLessThan(1000)
+    const spent = cpuSeconds(() => {
+      for (let i = 0; i < 100; i += 1) editsFor(`127.0.1.1 machine-${i}\n${block}`)
+    })
+    expect(spent).toBeLessThan(1)
   })
 })
