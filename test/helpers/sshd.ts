@@ -61,6 +61,7 @@ export async function startSshd(config: readonly string[] = [], inside: readonly
     return started
   }
   const end = async (it: typeof child) => {
+    if (it.exitCode !== null || it.signalCode !== null) return
     const exited = new Promise<void>((resolve) => it.once('exit', () => resolve()))
     it.kill('SIGTERM')
     await exited
@@ -101,7 +102,7 @@ export async function startSshd(config: readonly string[] = [], inside: readonly
     },
     stop: async () => {
       await end(child)
-      rmSync(dir, { recursive: true, force: true })
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }
@@ -189,7 +190,7 @@ function defaults(dir: string, port: number): string[] {
 }
 
 async function listening(port: number, ended: () => boolean, log: () => string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 2000; i++) {
     if (ended()) break
     const ok = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => {

@@ -15,16 +15,19 @@ import { type Past, pastOf } from '../../src/run/journal.ts'
 import { applyScript, type OnChanged } from '../../src/run/script.ts'
 import { settle } from '../../src/run/settle.ts'
 import { connect } from '../../src/ssh/connect.ts'
-import { type Sshd, startSshd } from '../helpers/sshd.ts'
+import { type Apart, startApart } from '../helpers/apart.ts'
 
-/** The way back of one host over a real sshd; what k8snet keeps on it lies in a directory of the test. */
+/**
+ * The way back of one host over a real sshd; what k8snet keeps on it lies in a directory of the test, and its jobs are not those of
+ * other tests.
+ */
 
-let sshd: Sshd
+let sshd: Apart
 let dir: string
 let host: Host
 let hands: Hands
 beforeAll(async () => {
-  sshd = await startSshd()
+  sshd = await startApart()
 })
 afterAll(() => sshd.stop())
 beforeEach(async () => {
