@@ -90,8 +90,9 @@ async function k8snet(words: readonly string[], result: 'show' | 'read' = 'show'
     stdio: ['inherit', result === 'show' ? 'inherit' : 'pipe', 'inherit'],
   })
   let text = ''
-  child.stdout?.on('data', (chunk: Buffer) => {
-    text += chunk.toString()
+  // a letter of several bytes may come in two pieces
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
   })
   const status = await new Promise<number>((resolve, reject) => {
     child.on('error', reject)

@@ -25,11 +25,12 @@ export function run(
     })
     let out = ''
     let err = ''
-    child.stdout.on('data', (data: Buffer) => {
+    // a letter of several bytes may come in two pieces
+    child.stdout.setEncoding('utf8').on('data', (data: string) => {
       out += data
       if (options.echo) process.stderr.write(data)
     })
-    child.stderr.on('data', (data: Buffer) => {
+    child.stderr.setEncoding('utf8').on('data', (data: string) => {
       err += data
       if (options.echo) process.stderr.write(data)
     })
