@@ -36,6 +36,11 @@ export interface Start {
   readonly curtain?: string
 }
 
+/** sshd frees a session a little after its channel is closed, so a refused terminal is asked for again, for a while. */
+const [reopenMs, sessionMs] = [200, 15_000]
+/** How long nothing comes any more from a root shell whose terminal is gone, before it is given up. */
+const silentMs = 10_000
+
 export function becomeOf(host: Host, password?: Secret): Become {
   const tool = host.user === 'root' ? 'none' : host.become
   return { host, tool, password, asks: false, tty: false, proven: tool === 'none', alone: turns(1) }
@@ -112,7 +117,7 @@ function learn(become: Become, started: Pick<Become, 'asks' | 'tty'>, said: stri
  * script; `fail` when the password was wrong or there is no terminal.
  */
 export function admit(
-  client: Client,
+  { client, gone }: { readonly client: Client; readonly gone: AbortSignal },
   stream: ClientChannel,
   start: Start,
   become: Become,
@@ -130,8 +135,14 @@ export function admit(
     seen = ''
     to.write(`${password.reveal()}\n`)
   }
-  if (start.onTty) {
-    client.exec(start.onTty, { pty: { term: 'dumb' } }, (error, tty) => {
+  const began = performance.now()
+  let ended = false
+  const openTty = (command: Sh) => {
+    const opened = (error: Error | undefined, tty: ClientChannel) => {
+      // What came of the call is known, or will be told by whoever sees to the connection: it says nothing about terminals.
+      if (ended || gone.aborted) return void tty?.close()
+      if (error && /open fail/.test(error.message) && performance.now() - began < sessionMs)
+        return void setTimeout(() => ended || openTty(command), reopenMs)
       if (error) return calls.fail(noTerminal(become, error.message))
       let asked = ''
       tty.on('data', (chunk: Buffer) => {
@@ -146,9 +157,24 @@ export function admit(
       tty.stderr.resume()
       tty.on('error', () => {})
       stream.once('close', () => tty.close())
-      // Gone before it opened the pipes, it leaves the other channel waiting.
-      tty.once('close', () => setTimeout(() => stream.close(), 1000).unref())
+      // Gone before it opened the pipes, it leaves the other channel waiting; after that, output may still be on its way.
+      tty.once('close', () => {
+        const silent = setTimeout(() => stream.close(), silentMs).unref()
+        stream.on('data', () => silent.refresh())
+        stream.once('close', () => clearTimeout(silent))
+      })
+    }
+    try {
+      client.exec(command, { pty: { term: 'dumb' } }, opened)
+    } catch {
+      // The connection has just ended.
+    }
+  }
+  if (start.onTty) {
+    stream.once('close', () => {
+      ended = true
     })
+    openTty(start.onTty)
   }
   const listen = (chunk: Buffer) => {
     seen = (seen + chunk.toString('latin1')).slice(-4000)

@@ -145,8 +145,9 @@ function execOnce(link: Link, job: Job): Promise<Reply> {
       try {
         client.exec(start.command, opened)
       } catch {
+        // The connection has just ended, and is gone in a moment: only then may the call be made over another one.
         opening = false
-        broken(null, null)
+        if (link.gone.aborted) onGone()
       }
     }
     const run = (stream: ClientChannel) => {
@@ -194,7 +195,7 @@ function execOnce(link: Link, job: Job): Promise<Reply> {
         waitingFor = 'the end of the script'
         feed(stream)
       }
-      admit(client, stream, start, link.become, { go, fail })
+      admit(link, stream, start, link.become, { go, fail })
     }
     const feed = (stream: ClientChannel) => {
       const { data, talk } = job

@@ -1,6 +1,15 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  type Dirent,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Sshd, startSshd } from './sshd.ts'
@@ -23,6 +32,8 @@ export async function startApart(
   options: { size?: string; readOnly?: boolean; config?: readonly string[] } = {},
 ): Promise<Apart> {
   const dir = mkdtempSync(join(tmpdir(), 'k8snet-apart-'))
+  // Ordinary users may run what stands in the place of a program.
+  chmodSync(dir, 0o755)
   const boot = join(dir, 'boot_id')
   const newBoot = () => writeFileSync(boot, `${crypto.randomUUID()}\n`)
   newBoot()
@@ -48,10 +59,10 @@ export async function startApart(
   return {
     ...sshd,
     run,
-    left: () => readdirSync(run, { recursive: true, encoding: 'utf8' }).sort(),
+    left: () => namesIn(run).sort(),
     boot: () => readFileSync(boot, 'utf8').trim(),
     reboot: () => {
-      for (const name of readdirSync(run)) rmSync(join(run, name), { recursive: true })
+      for (const name of readdirSync(run)) rmSync(join(run, name), { recursive: true, force: true, maxRetries: 10 })
       newBoot()
     },
     replace: (name, script) => {
@@ -63,9 +74,27 @@ export async function startApart(
     stop: async () => {
       await sshd.stop()
       machine.kill('SIGKILL')
-      rmSync(dir, { recursive: true, force: true })
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }
+}
+
+/** All that lies under a directory where others remove things meanwhile. */
+function namesIn(dir: string): string[] {
+  const at = (place: string): Dirent[] => {
+    try {
+      return readdirSync(join(dir, place), { withFileTypes: true })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || place === '') throw error
+      return []
+    }
+  }
+  const under = (place: string): string[] =>
+    at(place).flatMap((it) => {
+      const name = join(place, it.name)
+      return it.isDirectory() ? [name, ...under(name)] : [name]
+    })
+  return under('')
 }
 
 /** The command lines and environments of all processes of this machine, as one text. */

@@ -1,5 +1,6 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, Socket } from 'node:net'
 import { setImmediate as tick } from 'node:timers/promises'
+import { freePort } from './ports.ts'
 
 /** A TCP proxy that misbehaves as it is told, between a client and a port of loopback. */
 export interface TcpProxy {
@@ -16,8 +17,10 @@ export interface TcpProxy {
   heal(): void
   /** Connections made from now on go to another port. */
   turn(to: number): void
-  /** Ends all connections with a TCP reset. */
-  reset(): void
+  /** Ends all connections with a TCP reset; once that is done, those who made them in this process have heard of it. */
+  reset(): Promise<void>
+  /** How often it went to and fro so far: the most packets, each sent after the one before had come to its end. */
+  passages(): number
   /** From now on every byte travels in a packet of its own. */
   slow(): void
   /** Every n-th connection is reset before a word is said, beginning with the next one. */
@@ -41,16 +44,21 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   }
 
   const dead = new Set<Socket>()
+  /** How long the longest such row is of which each side has got the last one. */
+  const come = { client: 0, target: 0 }
   const pass = (from: Socket, to: Socket, counts: boolean) => {
     const silent = () => stalled || dead.has(from)
     from.on('data', (whole) => {
       if (silent()) return
+      const [here, there] = counts ? (['target', 'client'] as const) : (['client', 'target'] as const)
+      const inRow = come[here] + 1
       const chunk = counts ? whole.subarray(0, cutAt - received) : whole
       if (counts) received += chunk.length
       const over = counts && received >= cutAt
       if (over) cutAt = Number.POSITIVE_INFINITY
       const forward = () => {
         if (silent()) return
+        come[there] = Math.max(come[there], inRow)
         if (slow) return void trickle(from, to, chunk)
         if (!to.write(chunk)) {
           from.pause()
@@ -80,10 +88,14 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     pass(client, upstream, false)
     pass(upstream, client, true)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
+  // Not one that the kernel may give to somebody else while nothing listens there for a moment.
+  const port = await freePort()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
   return {
-    port: typeof address === 'object' && address ? address.port : 0,
+    port,
     received: () => received,
     delay: (ms) => {
       delayMs = ms
@@ -101,9 +113,14 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     turn: (to) => {
       target = to
     },
-    reset: () => {
+    reset: async () => {
+      const ends = socketsTo(port)
       for (const socket of sockets) socket.resetAndDestroy()
+      while (ends.some((socket) => !socket.destroyed)) await tick()
+      // Their `close` comes after that.
+      for (let i = 0; i < 3; i++) await tick()
     },
+    passages: () => come.client,
     slow: () => {
       slow = true
     },
@@ -115,4 +132,10 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** The sockets of this process that are connected to a port. */
+function socketsTo(port: number): Socket[] {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] }
+  return handles.call(process).filter((it): it is Socket => it instanceof Socket && it.remotePort === port)
 }

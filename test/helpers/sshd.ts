@@ -96,12 +96,13 @@ export async function startSshd(config: readonly string[] = [], inside: readonly
     restart: async (pauseMs) => {
       const sessions = childrenOf(child.pid!)
       await end(child)
-      for (const pid of sessions) process.kill(pid, 'SIGKILL')
+      for (const pid of sessions) endNow(pid)
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
       child = await start()
     },
     stop: async () => {
       await end(child)
+      // A session that is just ending may still write there.
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }
@@ -155,13 +156,21 @@ export function setPassword(name: string, password: string): void {
 }
 
 /** Another test file may hold the lock of /etc/passwd just now. */
-function patiently(act: () => void, tries = 200): void {
+function patiently(act: () => void, tries = 300): void {
   try {
     act()
   } catch (error) {
     if (tries === 0) throw error
     execFileSync('sleep', ['0.1'])
     patiently(act, tries - 1)
+  }
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // it has ended by itself
   }
 }
 
@@ -190,7 +199,7 @@ function defaults(dir: string, port: number): string[] {
 }
 
 async function listening(port: number, ended: () => boolean, log: () => string): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; i < 2400; i++) {
     if (ended()) break
     const ok = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => {

@@ -1,10 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import ssh2 from 'ssh2'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Secret } from '../../src/model/secret.ts'
 import { connect } from '../../src/ssh/connect.ts'
+import { startApart } from '../helpers/apart.ts'
+import { gate, openGates } from '../helpers/gate.ts'
+import { startProxy } from '../helpers/proxy.ts'
 import { addUser, type Sshd, setPassword, startSshd } from '../helpers/sshd.ts'
 
 /** How an ordinary user becomes root on a real sshd: sudo and doas, with and without password and terminal. */
@@ -19,23 +24,24 @@ beforeAll(async () => {
   sshd = await startSshd()
 })
 afterEach(() => {
+  openGates()
+  if (user) {
+    // What a connection that broke has left waiting; the next user may get the number of this one.
+    spawnSync('pkill', ['-KILL', '-u', name])
+    for (const dir of leftBy(name)) rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
+  }
   user?.remove()
   user = undefined
   doasRule(undefined)
 })
 afterAll(() => sshd?.stop())
 
-/** Writes the user's line into doas.conf, or takes it out. */
+/** Writes the user's line into doas.conf, or takes it out; one run of this test at a time. */
 function doasRule(rule: string | undefined) {
-  const others = existsSync(conf)
-    ? readFileSync(conf, 'utf8')
-        .split('\n')
-        .filter((it) => it !== '' && !it.includes(name))
-    : []
-  const lines = rule ? [...others, rule] : others
-  if (lines.length === 0) return rmSync(conf, { force: true })
-  writeFileSync(`${conf}.${name}`, `${lines.join('\n')}\n`, { mode: 0o400 })
-  renameSync(`${conf}.${name}`, conf)
+  const script = `umask 277; new=$1.$2
+{ grep -v -F -e "$2" "$1"; [ -z "$3" ] || echo "$3"; } 2>/dev/null >"$new"
+if [ -s "$new" ]; then mv -f "$new" "$1"; else rm -f "$new" "$1"; fi`
+  execFileSync('flock', [`${tmpdir()}/k8snet-doas.lock`, 'sh', '-c', script, 'sh', conf, name, rule ?? ''])
 }
 function account(rules: { sudoers?: string; doas?: string }, options: Parameters<typeof addUser>[1] = {}) {
   user = addUser(name, { ...options, ...(rules.sudoers ? { sudoers: rules.sudoers } : {}) })
@@ -46,15 +52,18 @@ const enter = (become: 'sudo' | 'doas', becomePassword?: string) =>
   connect(sshd.host({ user: name, become }), {
     secrets: becomePassword === undefined ? {} : { becomePassword: new Secret(becomePassword) },
   })
-function ownerOf(path: string): string {
-  return spawnSync('stat', ['-c', '%U', path], { encoding: 'utf8' }).stdout.trim()
+function leftBy(user: string): string[] {
+  return readdirSync('/tmp')
+    .filter((it) => it.startsWith('.k8snet-'))
+    .map((it) => join('/tmp', it))
+    .filter((path) => spawnSync('stat', ['-c', '%U', path], { encoding: 'utf8' }).stdout.trim() === user)
 }
-/** Execs that sshd ran for the user since `from`. */
-const execs = (from: number) =>
-  sshd
-    .log()
-    .slice(from)
-    .match(/Starting session: command/g)?.length ?? 0
+/** Execs that are asked for from now on, counted here: sshd's log comes a little later than its answers. */
+function execs(): () => number {
+  const exec = vi.spyOn(ssh2.Client.prototype, 'exec')
+  onTestFinished(() => exec.mockRestore())
+  return () => exec.mock.calls.length
+}
 
 const ways = [
   ['sudo with a password', 'sudo', { sudoers: `${name} ALL=(ALL) ALL` }],
@@ -121,7 +130,7 @@ describe('a password for sudo', () => {
         })
       // sudo writes it when it ends, and a wrong password makes it slow.
       const given = () => readFileSync(log, 'utf8').match(/incorrect password/g)
-      await vi.waitFor(() => expect(given()).not.toBeNull(), { timeout: 10_000 })
+      await vi.waitFor(() => expect(given()).not.toBeNull(), { timeout: 60_000 })
       expect(given()).toHaveLength(1)
     } finally {
       it.close()
@@ -166,10 +175,10 @@ describe('a password for sudo', () => {
   test('that is not needed costs no exec, and goes nowhere', async () => {
     account({ sudoers: `${name} ALL=(ALL) NOPASSWD: ALL` })
     const it = await enter('sudo', word)
-    const from = sshd.log().length
+    const asked = execs()
     expect((await it.look('id -u')).out).toBe('0\n')
     expect((await it.look('id -u')).out).toBe('0\n')
-    expect(execs(from)).toBe(2)
+    expect(asked()).toBe(2)
     it.close()
   })
 
@@ -177,10 +186,10 @@ describe('a password for sudo', () => {
     account({ sudoers: `${name} ALL=(ALL) ALL` })
     const it = await enter('sudo', word)
     await it.look('true')
-    const from = sshd.log().length
+    const asked = execs()
     await it.look('true')
     await it.send('cat', Readable.from(['x']))
-    expect(execs(from)).toBe(2)
+    expect(asked()).toBe(2)
     it.close()
   })
 
@@ -191,24 +200,33 @@ describe('a password for sudo', () => {
   ])('of %s is in no argv and no environment, and nothing of it is left', async (tool, rules) => {
     account(rules as { sudoers?: string; doas?: string })
     const it = await enter(tool.startsWith('sudo') ? 'sudo' : 'doas', word)
-    const looking = it.look('sleep 1; : canary-in-script')
+    const before = leftBy(name)
+    const canary = `canary-in-script-${process.pid}`
+    const end = gate()
+    // Its whole way there is looked at.
+    let there = false
+    const looking = it.look(`${end.wait}; : ${canary}`)
+    const coming = end.here().finally(() => {
+      there = true
+    })
     const seen = new Set<string>()
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 5 || !there; i++) {
       for (const pid of readdirSync('/proc').filter((it) => /^\d+$/.test(it)))
         for (const file of ['cmdline', 'environ'])
           try {
             const text = readFileSync(`/proc/${pid}/${file}`, 'utf8')
-            if (text.includes(word) || text.includes('canary-in-script')) seen.add(`${pid} ${file} ${text}`)
+            if (text.includes(word) || text.includes(canary)) seen.add(`${pid} ${file} ${text}`)
           } catch {
             // it has ended
           }
       await new Promise((resolve) => setTimeout(resolve, 40))
     }
+    await coming
+    end.open()
     await looking
     it.close()
     expect([...seen]).toEqual([])
-    const left = readdirSync('/tmp').filter((it) => it.startsWith('.k8snet-'))
-    expect(left.filter((it) => ownerOf(join('/tmp', it)) === name)).toEqual([])
+    expect(leftBy(name).filter((dir) => !before.includes(dir))).toEqual([])
   })
 
   test('lets many calls at once through', async () => {
@@ -217,5 +235,56 @@ describe('a password for sudo', () => {
     const replies = await Promise.all(Array.from({ length: 12 }, (_, i) => it.look(`echo ${i}`)))
     expect(replies.map(({ out }) => Number(out))).toEqual(Array.from({ length: 12 }, (_, i) => i))
     it.close()
+  })
+})
+
+describe('sudo on a terminal', () => {
+  const rules = { sudoers: `${name} ALL=(ALL) NOPASSWD: ALL\nDefaults:${name} requiretty` }
+
+  test('gets one a little later where sshd has no session free just now', async () => {
+    account(rules)
+    const narrow = await startSshd(['MaxSessions 3'])
+    onTestFinished(() => narrow.stop())
+    const it = await connect(narrow.host({ user: name, become: 'sudo' }))
+    onTestFinished(() => it.close())
+    await it.look('true')
+    const end = gate()
+    const first = it.look(`${end.wait}; echo first`)
+    await end.here()
+    // It has a channel, and none is left for its terminal.
+    const second = it.look('echo second')
+    second.catch(() => {})
+    await vi.waitFor(() => expect(narrow.log()).toContain('no more sessions'), { timeout: 60_000 })
+    end.open()
+    expect([(await first).out, (await second).out]).toEqual(['first\n', 'second\n'])
+  })
+
+  test('may be gone before the last of the output has come', async () => {
+    account(rules)
+    const slow = await startApart()
+    onTestFinished(() => slow.stop())
+    // What passes the output on takes longer than the shell and its terminal.
+    slow.replace('cat', '[ $# -gt 0 ] || exec "$real"; all=$("$real" "$@"); sleep 2; echo "$all"')
+    const it = await connect(slow.host({ user: name, become: 'sudo' }))
+    onTestFinished(() => it.close())
+    expect(await it.look('echo whole; exit 3')).toEqual({ out: 'whole\n', err: '', code: 3 })
+  })
+
+  test('whose connection breaks before it is there is no refusal of sudo', async () => {
+    account(rules)
+    const proxy = await startProxy(sshd.port)
+    onTestFinished(() => proxy.close())
+    const it = await connect(sshd.host({ user: name, become: 'sudo', port: proxy.port }))
+    onTestFinished(() => it.close())
+    await it.look('true')
+    const real = ssh2.Client.prototype.exec
+    const exec = vi.spyOn(ssh2.Client.prototype, 'exec')
+    onTestFinished(() => exec.mockRestore())
+    exec.mockImplementation(function (this: ssh2.Client, ...words: unknown[]) {
+      // The terminal is asked for, and its answer does not come any more.
+      if (words.length === 3) void proxy.reset()
+      return Reflect.apply(real, this, words)
+    } as never)
+    await expect(it.change('true')).rejects.toMatchObject({ exit: 3, troubles: [{ code: 'CONNECTION_LOST' }] })
   })
 })
