@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Hands } from '../../src/model/ports.ts'
 import { connect } from '../../src/ssh/connect.ts'
+import { gate, openGates } from '../helpers/gate.ts'
 import { addUser, type Sshd, startSshd } from '../helpers/sshd.ts'
 
 let sshd: Sshd
@@ -16,6 +17,9 @@ afterAll(async () => {
   hands?.close()
   await sshd?.stop()
 })
+afterEach(openGates)
+// Other runs of this test may be under way on this machine.
+const name = (n: number) => `k8snet-t${n}-${process.pid}`
 
 describe('a look', () => {
   test.each([
@@ -46,14 +50,16 @@ describe('a look', () => {
   test('hands over its lines as they come, the last one without a newline too', async () => {
     const seen: [string, boolean][] = []
     let over = false
+    const more = gate()
     const looking = hands
-      .look('echo one; sleep 1; printf two', { onLine: (line) => seen.push([line, over]) })
+      .look(`echo one; ${more.wait}; printf two`, { onLine: (line) => seen.push([line, over]) })
       .then((reply) => {
         over = true
         return reply
       })
-    await vi.waitFor(() => expect(seen).toEqual([['one', false]]), { timeout: 5000, interval: 20 })
+    await vi.waitFor(() => expect(seen).toEqual([['one', false]]), { timeout: 20_000, interval: 20 })
     expect(over).toBe(false)
+    more.open()
     expect((await looking).out).toBe('one\ntwo')
     expect(seen).toEqual([
       ['one', false],
@@ -62,16 +68,17 @@ describe('a look', () => {
   })
 
   test('leaves no trace of its script in any argv', async () => {
-    const looking = hands.look('sleep 1; : very-secret-word')
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    const end = gate()
+    const looking = hands.look(`${end.wait}; : very-secret-word`)
+    await end.here()
     expect(execFileSync('ps', ['axww', '-o', 'args'], { encoding: 'utf8' })).not.toContain('very-secret-word')
+    end.open()
     await looking
   })
 
   test('comes back though a child of it keeps the output open', async () => {
-    const began = Date.now()
-    expect((await hands.look('sleep 3 & echo done')).out).toBe('done\n')
-    expect(Date.now() - began).toBeLessThan(2000)
+    // The child ends after this test only.
+    expect((await hands.look(`(${gate().wait}) & echo done`)).out).toBe('done\n')
   })
 
   test('one of thirty at once is answered, with at most four channels open', async () => {
@@ -83,7 +90,14 @@ describe('a look', () => {
   })
 
   test('that takes too long says how long and what it waited for', async () => {
-    await expect(hands.look('echo so far; sleep 4', { timeoutMs: 1500 })).rejects.toMatchObject({
+    // Its time is up as soon as its first line has come, however long that took.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const looking = hands.look(`echo so far; ${gate().wait}`, {
+      timeoutMs: 1500,
+      onLine: () => setImmediate(() => vi.advanceTimersByTime(1500)),
+    })
+    await expect(looking).rejects.toMatchObject({
       troubles: [
         {
           code: 'TIMEOUT',
@@ -97,10 +111,12 @@ describe('a look', () => {
 
   test('behind four others that take long says that it waited for a free channel', async () => {
     const other = await connect(sshd.host())
-    const busy = Array.from({ length: 4 }, () => other.look('sleep 0.6'))
+    const end = gate()
+    const busy = Array.from({ length: 4 }, () => other.look(end.wait))
     await expect(other.look('true', { timeoutMs: 200 })).rejects.toMatchObject({
       troubles: [{ code: 'TIMEOUT', message: expect.stringContaining('a free channel') }],
     })
+    end.open()
     await Promise.all(busy)
     expect((await other.look('echo free')).out).toBe('free\n')
     other.close()
@@ -108,11 +124,15 @@ describe('a look', () => {
 
   test('that is aborted ends at once, and the connection goes on', async () => {
     const stop = new AbortController()
-    const looking = hands.look('sleep 5', { signal: stop.signal })
-    setTimeout(() => stop.abort(), 100)
+    const end = gate()
+    const looking = hands.look(end.wait, { signal: stop.signal })
+    looking.catch(() => {})
+    await end.here()
+    // The script does not end by itself.
     const began = Date.now()
+    stop.abort()
     await expect(looking).rejects.toMatchObject({ exit: 130, troubles: [{ code: 'INTERRUPTED' }] })
-    expect(Date.now() - began).toBeLessThan(1000)
+    expect(Date.now() - began).toBeLessThan(20_000)
     await expect(hands.look('true', { signal: stop.signal })).rejects.toMatchObject({
       troubles: [{ code: 'INTERRUPTED' }],
     })
@@ -170,9 +190,15 @@ describe('a transfer', () => {
         }
       })(),
     )
-    const sending = hands.send('sleep 0.5; wc -c', slow)
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    const read = gate()
+    const sending = hands.send(`${read.wait}; wc -c`, slow)
+    await read.here()
+    for (let last = -1; last !== given; ) {
+      last = given
+      await new Promise((resolve) => setTimeout(resolve, 400))
+    }
     expect(given).toBeLessThan(24 * 1024 * 1024)
+    read.open()
     expect(Number((await sending).out)).toBe(64 * 1024 * 1024)
   })
 
@@ -228,7 +254,7 @@ describe('an ordinary user', () => {
     ['fish', '/usr/bin/fish', undefined],
     ['csh', '/bin/csh', ['.cshrc', 'echo csh junk\n']],
   ] as const)('with the login shell %s is root by sudo', async (_, shell, profile) => {
-    const user = addUser('k8snet-t1', { shell, sudoers: nopasswd('k8snet-t1'), ...(profile ? { profile } : {}) })
+    const user = addUser(name(1), { shell, sudoers: nopasswd(name(1)), ...(profile ? { profile } : {}) })
     try {
       const it = await connect(sshd.host({ user: user.name, become: 'sudo' }))
       expect(await it.look('echo "$(id -un) it\'s \\\\ $HOME"; exit 4')).toEqual({
@@ -252,7 +278,7 @@ describe('an ordinary user', () => {
     ['does not know the user', null, /sudo/, /password|sudoers/],
     ['allows another command only', 'ALL=(ALL) NOPASSWD: /bin/true', /sudo/, /password|not allowed/],
   ])('for whom sudo %s is told so with its own words', async (_, rule, message, line) => {
-    const user = addUser('k8snet-t2', rule ? { sudoers: `k8snet-t2 ${rule}` } : {})
+    const user = addUser(name(2), rule ? { sudoers: `${name(2)} ${rule}` } : {})
     try {
       const it = await connect(sshd.host({ user: user.name, become: 'sudo' }))
       const failure = {
@@ -278,7 +304,7 @@ describe('an ordinary user', () => {
   test.each(['/bin/bash', '/bin/dash', '/usr/bin/fish', '/bin/csh'])(
     'with %s on a host without sudo is told so',
     async (shell) => {
-      const user = addUser('k8snet-t3', { shell })
+      const user = addUser(name(3), { shell })
       const bare = await startSshd(['SetEnv PATH=/nowhere'])
       try {
         const it = await connect(bare.host({ user: user.name, become: 'sudo' }))
@@ -294,7 +320,7 @@ describe('an ordinary user', () => {
   )
 
   test('whose login shell runs nothing is told so', async () => {
-    const user = addUser('k8snet-t4', { shell: '/usr/sbin/nologin' })
+    const user = addUser(name(4), { shell: '/usr/sbin/nologin' })
     try {
       const it = await connect(sshd.host({ user: user.name }))
       await expect(it.look('id -u')).rejects.toMatchObject({

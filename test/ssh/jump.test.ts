@@ -2,11 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Door } from '../../src/model/inventory.ts'
 import { Secret } from '../../src/model/secret.ts'
 import { withSshConfig } from '../../src/ssh/config.ts'
 import { connect, connectAll } from '../../src/ssh/connect.ts'
+import { openGates, gate as stopAt } from '../helpers/gate.ts'
 import { freePort } from '../helpers/ports.ts'
 import { makeKey, type Sshd, startSshd } from '../helpers/sshd.ts'
 
@@ -21,6 +22,8 @@ afterAll(async () => {
   await Promise.all([inner, gate, outer].map((it) => it?.stop()))
   rmSync(dir, { recursive: true, force: true })
 })
+
+afterEach(openGates)
 
 /** A server as a bastion: root, its key pinned. */
 function bastion(sshd: Sshd, change: Parameters<Sshd['host']>[0] = {}): Door {
@@ -55,7 +58,7 @@ describe('a bastion', () => {
     expect(seen).toEqual(Array(40).fill('in\n'))
     expect(logins(gate!) - before).toBe(1)
     for (const it of all.values()) if ('close' in it) it.close()
-    await expect.poll(() => open(gate!), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => open(gate!), { timeout: 60_000 }).toBe(0)
   })
 
   test('behind a bastion leads on', async () => {
@@ -64,7 +67,7 @@ describe('a bastion', () => {
     expect((await it.look('echo in')).out).toBe('in\n')
     expect([logins(gate!) - before, logins(outer!) - first]).toEqual([1, 1])
     it.close()
-    await expect.poll(() => [open(gate!), open(outer!)], { timeout: 10_000 }).toEqual([0, 0])
+    await expect.poll(() => [open(gate!), open(outer!)], { timeout: 60_000 }).toEqual([0, 0])
   })
 
   test('that ProxyJump of ~/.ssh/config names leads to the host', async () => {
@@ -169,8 +172,11 @@ describe('a bastion', () => {
   test('that goes away in the middle is named as the cause', async () => {
     const short = await startSshd()
     const it = await connect(inner!.host({ jump: [bastion(short)] }), { patienceMs: 0 })
-    const looking = it.change('sleep 5')
-    setTimeout(() => execFileSync('pkill', ['-9', '-P', String(short.pid)]), 300)
+    const end = stopAt()
+    const looking = it.change(end.wait)
+    looking.catch(() => {})
+    await end.here()
+    execFileSync('pkill', ['-9', '-P', String(short.pid)])
     await expect(looking).rejects.toMatchObject({
       troubles: [{ code: 'CONNECTION_LOST', evidence: [{ line: expect.stringContaining('bastion gate is gone') }] }],
     })

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, connectAll } from '../../src/ssh/connect.ts'
 import { scanAll } from '../../src/ssh/scan.ts'
+import { gate, openGates } from '../helpers/gate.ts'
 import { startProxy, type TcpProxy } from '../helpers/proxy.ts'
 import { type Sshd, startSshd } from '../helpers/sshd.ts'
 
@@ -15,6 +16,7 @@ afterAll(() => sshd?.stop())
 beforeEach(async () => {
   proxy = await startProxy(sshd.port)
 })
+afterEach(openGates)
 afterEach(() => proxy.close())
 
 const lost = { exit: 3, troubles: [{ code: 'CONNECTION_LOST', where: 'h1' }] }
@@ -29,10 +31,11 @@ describe('a link', () => {
 
   test('that is cut while a command is silent loses it', async () => {
     const it = await connect(sshd.host({ port: proxy.port }))
-    const changing = it.change('sleep 2')
+    const end = gate()
+    const changing = it.change(end.wait)
     changing.catch(() => {})
-    await pause(200)
-    proxy.reset()
+    await end.here()
+    await proxy.reset()
     await expect(changing).rejects.toMatchObject(lost)
     it.close()
   })
@@ -82,23 +85,26 @@ describe('a link', () => {
   test('that passes one byte at a time carries a login, a look and a scan', async () => {
     proxy.slow()
     const host = sshd.host({ port: proxy.port })
-    const it = await connect(host)
+    // A slow machine needs its time for that many packets.
+    const readyTimeoutMs = 120_000
+    const it = await connect(host, { readyTimeoutMs })
     expect((await it.look('echo there')).out).toBe('there\n')
     it.close()
-    expect(await scanAll([host])).toMatchObject([{ state: 'pinned' }])
+    expect(await scanAll([host], { readyTimeoutMs })).toMatchObject([{ state: 'pinned' }])
   })
 
   test('that is quiet but alive stays', async () => {
-    const it = await connect(sshd.host({ port: proxy.port }), { keepaliveMs: 100 })
-    expect((await it.look('sleep 1.2; echo well')).out).toBe('well\n')
+    const it = await connect(sshd.host({ port: proxy.port }), { keepaliveMs: 1000 })
+    // Its signs of life would have to be missing for four seconds, and it says nothing else for six.
+    expect((await it.look('sleep 6; echo well')).out).toBe('well\n')
     it.close()
   })
 
   test('that stalls in the handshake is given up in time', async () => {
     proxy.stall()
-    await expect(connect(sshd.host({ port: proxy.port }), { readyTimeoutMs: 300 })).rejects.toMatchObject({
+    await expect(connect(sshd.host({ port: proxy.port }), { readyTimeoutMs: 5000 })).rejects.toMatchObject({
       exit: 4,
-      troubles: [{ code: 'HOST_UNREACHABLE', message: expect.stringMatching(/0\.3 s for the SSH handshake/) }],
+      troubles: [{ code: 'HOST_UNREACHABLE', message: expect.stringMatching(/ 5 s for the SSH handshake/) }],
     })
   })
 
