@@ -21,6 +21,8 @@ test('a judge who finds nothing wrong lets in', async () => {
   const it = await connect(sshd.host())
   expect((await it.look('echo in')).out).toBe('in\n')
   it.close()
+  // What is said of this login is said before the next one is looked at.
+  await vi.waitFor(() => expect(sshd.log()).toMatch(/Accepted/), { timeout: 20_000 })
 })
 
 test.each([
