@@ -61,12 +61,16 @@ export function startOf({ tool, asks, tty }: Become, nonce: string, shell: Sh): 
   if (!tty) return { command: asks ? inSh(`exec ${root}`) : root, ...said }
   // Bytes go through pipes and not through the terminal, which would change them and mix stdout with stderr.
   const dir = `/tmp/.k8snet-${nonce}`
-  const pass = `umask 077; exec 3<&0; mkdir ${dir} && mkfifo ${dir}/i ${dir}/o ${dir}/e || exit 1; cat <&3 >${dir}/i & i=$!; cat ${dir}/o & o=$!; cat ${dir}/e >&2 & e=$!; wait $o $e; kill $i 2>/dev/null; exit 1`
+  const pass = `umask 077; exec 3<&0; mkdir ${dir} && mkfifo ${dir}/i ${dir}/o ${dir}/e || exit 1; cat <&3 >${dir}/i & i=$!; cat ${dir}/o & o=$!; cat ${dir}/e >&2 & e=$!; ${giveUp(dir)} wait $o $e; kill $i 2>/dev/null; exit 1`
   // The outer shell stays on the terminal: sshd stops listening to one that nobody has open.
   const curtain = `${nonce}:`
   const run = `until [ -p ${dir}/e ]; do sleep 0.05; done; echo ${curtain}; ( exec <${dir}/i >${dir}/o 2>${dir}/e; rm -rf ${dir}; exec ${root} ); exit`
   return { command: inSh(pass), onTty: inSh(run), curtain, ...said }
 }
+
+/** Where no terminal opens the pipes, for the connection broke before it was there, nothing stays for more than a minute. */
+const giveUp = (dir: string): Sh =>
+  `( n=0; while [ -d ${dir} ]; do [ $n -lt 300 ] || { rm -rf ${dir}; kill $i $o $e; }; n=$((n + 1)); sleep 0.2; done ) </dev/null >/dev/null 2>&1 3<&- &`
 
 /** Quotes in quotes for whatever login shell there is: fish and csh see a backslash or a ! in them as no POSIX shell does. */
 function inSh(command: Sh): Sh {

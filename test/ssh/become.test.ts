@@ -1,11 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import ssh2 from 'ssh2'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Secret } from '../../src/model/secret.ts'
+import { becomeOf, startOf } from '../../src/ssh/become.ts'
 import { connect } from '../../src/ssh/connect.ts'
 import { startApart } from '../helpers/apart.ts'
 import { gate, openGates } from '../helpers/gate.ts'
@@ -227,6 +229,19 @@ describe('a password for sudo', () => {
     it.close()
     expect([...seen]).toEqual([])
     expect(leftBy(name).filter((dir) => !before.includes(dir))).toEqual([])
+  })
+
+  test('whose terminal never comes leaves nothing waiting on the host', async () => {
+    const host = sshd.host({ user: name, become: 'sudo' })
+    const become = Object.assign(becomeOf(host, new Secret(word)), { asks: true, tty: true })
+    const nonce = `test-${process.pid}`
+    // a minute, in a second
+    const command = startOf(become, nonce, '/bin/sh').command.replace('-lt 300', '-lt 5')
+    const waiting = spawn('sh', ['-c', command], { stdio: ['pipe', 'pipe', 'pipe'] })
+    await vi.waitFor(() => expect(existsSync(`/tmp/.k8snet-${nonce}/e`)).toBe(true), { timeout: 20_000 })
+    // the pipes of all that waited are closed
+    await once(waiting, 'close')
+    expect(existsSync(`/tmp/.k8snet-${nonce}`)).toBe(false)
   })
 
   test('lets many calls at once through', async () => {
