@@ -270,9 +270,11 @@ sub frag {
 sub again {
     my ($attempt, $ip, $port, $until, $done) = @_;
     $attempt->($ip, $port, min($until, now() + 0.7), sub {
-        return $done->(@_) if $_[0] || now() >= $until - 0.1;
+        my @said = @_;
+        return $done->(@said) if $said[0] || now() >= $until - 0.2;
         my @once_more = ($attempt, $ip, $port, $until, $done);
-        wait_until(now() + 0.1, sub { again(@once_more) });
+        # one more may have no time, and say nothing but `timeout`
+        wait_until(now() + 0.1, sub { now() >= $until - 0.05 ? $done->(@said) : again(@once_more) });
     });
     return;
 }

@@ -241,9 +241,11 @@ def frag(ip, port, until):
 def again(attempt, ip, port, until):
     while True:
         ok, text = yield from attempt(ip, port, min(until, now() + 0.7))
-        if ok or now() >= until - 0.1:
+        if ok or now() >= until - 0.2:
             return ok, text
         yield None, '', now() + 0.1
+        if now() >= until - 0.05:
+            return ok, text  # one more would have no time, and say nothing but `timeout`
 
 
 def connect(name, port, until, server):

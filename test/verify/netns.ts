@@ -19,6 +19,8 @@ export interface Wires {
   name(member: Member): string
   /** Runs a command line in a member's namespace; throws if it fails. */
   run(member: Member, command: string): string
+  /** Takes back what other command lines made, as far as they came. */
+  undo(member: Member, ...commands: string[]): void
   remove(): void
 }
 
@@ -40,7 +42,8 @@ export function layWires(): Wires {
   }
   try {
     for (const member of members) {
-      ip('netns', 'add', name(member))
+      // One at a time: whoever is the first on a machine makes a mount of /run/netns.
+      execFileSync('flock', ['/run', 'ip', 'netns', 'add', name(member)], { stdio: ['ignore', 'pipe', 'pipe'] })
       inside(member, 'ip link set lo up')
       inside(member, 'sysctl -qw net.ipv4.icmp_ratelimit=0')
     }
@@ -63,7 +66,15 @@ export function layWires(): Wires {
     remove()
     throw cause
   }
-  return { name, run: inside, remove }
+  const undo = (member: Member, ...commands: string[]) => {
+    for (const command of commands)
+      try {
+        inside(member, command)
+      } catch {
+        // it was never made
+      }
+  }
+  return { name, run: inside, undo, remove }
 }
 
 export const python = ['python3', '-I', '-S', template('probe.py')]
@@ -83,7 +94,7 @@ export interface Running {
 export async function start(wires: Wires, member: Member, command: readonly string[]): Promise<Running> {
   const child = spawn('ip', ['netns', 'exec', wires.name(member), ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
-  const exited = once(child, 'exit')
+  const ended = once(child, 'close')
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString()
@@ -92,28 +103,31 @@ export async function start(wires: Wires, member: Member, command: readonly stri
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString()
     })
-    child.once('exit', () => reject(new Error(`${command.join(' ')} ended: ${said}`)))
+    child.once('close', () => reject(new Error(`${command.join(' ')} ended: ${said}`)))
   })
   return {
     async stop() {
       child.kill('SIGKILL')
-      await exited
+      await ended
     },
   }
 }
 
+/** A probe that gets an answer has so many seconds of its own for it: the machine may be busy. What gets none costs 1.5 s. */
+export const patience = 20
+
 /**
  * Runs the client program with these probes and returns its lines by probe id, without the milliseconds. `onSign`: the first
- * time that a probe says that it is under way.
+ * time that a probe says that it is under way; `seconds`: what a probe has that has no time of its own.
  */
 export async function ask(
   wires: Wires,
   language: Language | readonly string[],
   probes: readonly string[],
-  onSign: () => void = () => undefined,
+  { onSign = () => {}, seconds = 1.5 }: { onSign?: () => void; seconds?: number } = {},
 ): Promise<Map<string, string>> {
   const command = typeof language === 'string' ? programs[language] : language
-  const child = spawn('ip', ['netns', 'exec', wires.name('client'), ...command, 'client', '1.5'])
+  const child = spawn('ip', ['netns', 'exec', wires.name('client'), ...command, 'client', `${seconds}`])
   let out = ''
   let err = ''
   let signed = false
