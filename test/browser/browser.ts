@@ -128,7 +128,7 @@ export async function openBrowser(): Promise<Browser> {
     close: async () => {
       child.kill()
       await ended
-      await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+      await rm(dir, { recursive: true, force: true, maxRetries: 25 })
     },
   }
 }

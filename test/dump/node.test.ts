@@ -87,6 +87,7 @@ describe('the script', () => {
       input: dumpScript(template, mark),
       encoding: 'utf8',
       stdio: ['pipe', 'pipe', 'inherit'],
+      maxBuffer: 2 ** 28,
     })
     const dump = readNodeDump('here', out, mark)
     expect(dump.parts.identity).toMatch(/^kernel \S+$/m)

@@ -252,22 +252,18 @@ describe('verify', () => {
       () => null,
       ['cp1', 'w1', 'w2'].map((node) => `outside-to-service/controller/${node}/tcp NODEPORT_UNREACHABLE`),
     ],
-  ])(
-    'from the controller, when %s',
-    async (_, answer, expected) => {
-      let turn = 0
-      const outside = async (_ip: string, port: number) => {
-        if (port === 10250) return { ok: true as const, line: '' }
-        const line = answer(`b-${three.hosts[turn++ % 3]?.name}`)
-        await new Promise((resolve) => setTimeout(resolve, 1))
-        return line ? { ok: true as const, line: `${line} 10.0.0.1` } : { ok: false as const, reason: 'timeout' }
-      }
-      const report = await verify(cluster(three, {}), three, { programs, outside })
-      expect(named(report.checks.filter(({ outcome }) => outcome === 'failed'))).toEqual(expected)
-      expect(report.checks.filter(({ from }) => from === 'controller')).toHaveLength(3)
-    },
-    15_000,
-  )
+  ])('from the controller, when %s', async (_, answer, expected) => {
+    let turn = 0
+    const outside = async (_ip: string, port: number) => {
+      if (port === 10250) return { ok: true as const, line: '' }
+      const line = answer(`b-${three.hosts[turn++ % 3]?.name}`)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      return line ? { ok: true as const, line: `${line} 10.0.0.1` } : { ok: false as const, reason: 'timeout' }
+    }
+    const report = await verify(cluster(three, {}), three, { programs, outside })
+    expect(named(report.checks.filter(({ outcome }) => outcome === 'failed'))).toEqual(expected)
+    expect(report.checks.filter(({ from }) => from === 'controller')).toHaveLength(3)
+  })
 })
 
 describe('the report as text', () => {
