@@ -239,11 +239,11 @@ export async function makeCluster(home: string, manifest: string): Promise<void>
   await sure(
     home,
     leaderName,
-    `${kubectl} wait node --all --for=condition=Ready --timeout=120s
-${kubectl} -n kube-system rollout status deployment/coredns --timeout=120s
-${kubectl} -n kube-flannel rollout status daemonset/kube-flannel-ds --timeout=120s
+    `${kubectl} wait node --all --for=condition=Ready --timeout=600s
+${kubectl} -n kube-system rollout status deployment/coredns --timeout=600s
+${kubectl} -n kube-flannel rollout status daemonset/kube-flannel-ds --timeout=600s
 ${file('/root/used.json', used)}
 ${kubectl} apply -f /root/used.json
-${kubectl} rollout status daemonset/used --timeout=120s`,
+${kubectl} rollout status daemonset/used --timeout=600s`,
   )
 }

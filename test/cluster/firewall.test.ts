@@ -95,7 +95,7 @@ describe('where a firewall is active on every host', () => {
     const port = await must('cp1', `${kubectl} get ${service} -o jsonpath='{.spec.ports[0].nodePort}'`)
     const { hosts: list } = (await json('lab', 'status')).json
     for (const { name, nodeIP } of list as { name: string; nodeIP: string }[]) {
-      await expect.poll(() => answers(nodeIP, Number(port)), { timeout: 30_000, message: name }).toBe(true)
+      await expect.poll(() => answers(nodeIP, Number(port)), { timeout: 120_000, message: name }).toBe(true)
       for (const closed of [6443, 10250, 10256]) expect(await answers(nodeIP, closed), `${name}:${closed}`).toBe(false)
     }
     await must('cp1', `${kubectl} delete ${service}`)

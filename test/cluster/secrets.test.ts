@@ -119,14 +119,14 @@ describe('a whole up', () => {
     for (const host of hosts) {
       const seen = await must(
         host,
-        'touch /root/stop; for i in $(seq 100); do [ ! -e /root/stop.seen ] || break; sleep 0.1; done; cat /root/stop.seen',
+        'touch /root/stop; for i in $(seq 600); do [ ! -e /root/stop.seen ] || break; sleep 0.1; done; cat /root/stop.seen',
       )
       everything.set(`processes of ${host}`, seen)
       expect(seen, host).toContain(decoy)
       expect(seen, host).toMatch(/kubeadm\n(init|join)/)
     }
     writeFileSync(join(dir, 'stop'), '')
-    for (let i = 0; i < 100 && !existsSync(join(dir, 'stop.seen')); i++)
+    for (let i = 0; i < 600 && !existsSync(join(dir, 'stop.seen')); i++)
       await new Promise((resolve) => setTimeout(resolve, 100))
     everything.set('processes of this machine', readFileSync(join(dir, 'stop.seen'), 'latin1'))
     expect(everything.get('processes of this machine')).toContain(decoy)
@@ -183,8 +183,10 @@ describe('a whole up', () => {
       ],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
     )
+    let said = ''
     child.stderr.on('data', (data: Buffer) => {
-      if (data.includes('verify: ') && !existsSync(join(dir, 'report.json'))) child.kill('SIGUSR2')
+      said += data
+      if (said.includes('verify: ') && !existsSync(join(dir, 'report.json'))) child.kill('SIGUSR2')
     })
     await new Promise((resolve) => child.on('close', resolve))
     everything.set('process.report', readFileSync(join(dir, 'report.json'), 'utf8'))

@@ -36,9 +36,20 @@ apt-get -q -y purge iptables
 dpkg --purge libip6tc2
 : >/etc/apt/sources.list`
 
-/** Holds dpkg's lock as apt does, for 40 s. */
-const hold = `setsid python3 -c 'import fcntl, time; f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(40)' >/dev/null 2>&1 </dev/null &
-sleep 1`
+/** Holds dpkg's lock as apt does, until it is released. */
+const hold = `cat >/tmp/hold.py <<'END'
+import fcntl, os, time
+file = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+open("/tmp/held", "w").close()
+end = time.monotonic() + 1200
+while os.path.exists("/tmp/held") and time.monotonic() < end:
+    time.sleep(0.2)
+END
+setsid python3 /tmp/hold.py >/dev/null 2>&1 </dev/null &
+for i in $(seq 600); do [ ! -e /tmp/held ] || break; sleep 0.1; done
+[ -e /tmp/held ]`
+const release = 'rm /tmp/held /tmp/hold.py'
 
 let before: Awaited<ReturnType<typeof states>>
 
@@ -88,11 +99,17 @@ describe('a host that lacks iptables', () => {
   })
 
   fault('waits while another process holds the lock of apt for 40 s', 'exit 0, the holder named', async () => {
+    const waiting = /cp1: waiting for process \d+ \(python3 .*\), which holds the lock of the package manager/
     await must(hold)
-    const ended = await k8snet(['up', inventory, '--yes'])
-    const named = /cp1: waiting for process \d+ \(python3 .*\), which holds the lock of the package manager/.test(
-      ended.err,
-    )
+    let released: Promise<unknown> | undefined
+    // The 40 s begin when it has met the lock, however long that took.
+    const later = () => new Promise((resolve) => setTimeout(resolve, 40_000)).then(() => must(release))
+    const hear = (err: string) => {
+      if (!released && waiting.test(err)) released = later()
+    }
+    const ended = await k8snet(['up', inventory, '--yes'], { hear })
+    await (released ?? must(release))
+    const named = waiting.test(ended.err)
     return `exit ${ended.code}, the holder ${named ? 'named' : `not named: ${ended.err.slice(-500)}`}`
   })
 

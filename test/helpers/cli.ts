@@ -13,7 +13,14 @@ export interface Ended {
 export function run(
   program: string,
   args: readonly string[],
-  options: { env?: Record<string, string>; cwd?: string; input?: string; echo?: boolean } = {},
+  options: {
+    env?: Record<string, string>
+    cwd?: string
+    input?: string
+    echo?: boolean
+    /** Gets all that came on stderr so far, whenever there is more. */
+    hear?: (err: string) => void
+  } = {},
 ): Promise<Ended> {
   const began = performance.now()
   return new Promise((resolve, reject) => {
@@ -32,6 +39,7 @@ export function run(
     })
     child.stderr.setEncoding('utf8').on('data', (data: string) => {
       err += data
+      options.hear?.(err)
       if (options.echo) process.stderr.write(data)
     })
     child.on('error', reject)
