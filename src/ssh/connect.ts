@@ -99,16 +99,21 @@ async function another(host: Host, options: ConnectOptions): Promise<Hands> {
 
 function first(host: Host, options: ConnectOptions, shared: Shared): Promise<Link> {
   const patienceMs = options.firstPatienceMs ?? 5_000
-  return persist(
-    () => open(host, options, shared),
-    turnedAway,
-    () => patienceMs,
-    options.signal,
-  )
+  // Where many are before it at the door, its turn comes late, and that is not the host's fault.
+  let inLineMs = 0
+  const attempt = () => {
+    const asked = performance.now()
+    return open(host, options, shared, () => {
+      inLineMs += performance.now() - asked
+    })
+  }
+  return persist(attempt, turnedAway, () => patienceMs + inLineMs, options.signal)
 }
 
-function open(host: Host, options: ConnectOptions, shared: Shared): Promise<Link> {
+/** `onTurn` is called when it has come to its turn at the door. */
+function open(host: Host, options: ConnectOptions, shared: Shared, onTurn = () => {}): Promise<Link> {
   return shared.atDoor(host)(async () => {
+    onTurn()
     const way = await shared.bastions.through(host.jump ?? []).catch((error) => {
       throw behind(host, error)
     })

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import type { Host } from '../../src/model/inventory.ts'
-import { connectAll } from '../../src/ssh/connect.ts'
+import { type ConnectOptions, connectAll } from '../../src/ssh/connect.ts'
 import { fault } from '../helpers/fault.ts'
 import { startProxy } from '../helpers/proxy.ts'
 import { addUser, type Sshd, startSshd } from '../helpers/sshd.ts'
@@ -14,8 +14,8 @@ beforeAll(async () => {
 afterAll(() => sshd.stop())
 
 /** Connects to every host, asks each one thing, and says what came of it: `N answered`, and the codes of the others. */
-async function answers(hosts: readonly Host[]): Promise<string> {
-  const connected = await connectAll(hosts)
+async function answers(hosts: readonly Host[], options: ConnectOptions = {}): Promise<string> {
+  const connected = await connectAll(hosts, options)
   const seen = await Promise.all(
     [...connected].map(async ([host, hands]) => {
       if ('troubles' in hands) return hands.troubles[0]!.code
@@ -40,6 +40,25 @@ describe('many connections', () => {
       await proxy.close()
     }
   })
+
+  fault(
+    'whose first eight say nothing for longer than a refused one is tried again',
+    '8 HOST_UNREACHABLE, 1 answered',
+    async () => {
+      const proxy = await startProxy(sshd.port)
+      proxy.stall()
+      try {
+        // A door lets in eight at a time: the ninth gets its turn after 10 s, and is refused then.
+        const all = answers(many(9, proxy.port), { readyTimeoutMs: 10_000 })
+        await vi.waitFor(() => expect(proxy.accepted()).toBe(8), 20_000)
+        proxy.heal()
+        proxy.refuse(1000)
+        return await all
+      } finally {
+        await proxy.close()
+      }
+    },
+  )
 
   fault('to a server with MaxStartups 10:30:60', '200 answered', async () => {
     const busy = await startSshd(['MaxStartups 10:30:60'])

@@ -5,6 +5,8 @@ import { freePort } from './ports.ts'
 /** A TCP proxy that misbehaves as it is told, between a client and a port of loopback. */
 export interface TcpProxy {
   readonly port: number
+  /** Connections that were made to it so far. */
+  accepted(): number
   /** Bytes that came from the target so far. */
   received(): number
   /** Every packet to and fro is held back this long. */
@@ -31,7 +33,7 @@ export interface TcpProxy {
 export async function startProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let [received, cutAt, delayMs, stalled] = [0, Number.POSITIVE_INFINITY, 0, false]
-  let [slow, nth, connections] = [false, 0, 0]
+  let [slow, nth, connections, accepted] = [false, 0, 0, 0]
 
   /** Each byte is on its way before the next one is written. */
   const trickle = async (from: Socket, to: Socket, chunk: Uint8Array) => {
@@ -79,6 +81,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     })
   }
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    accepted += 1
     if (nth > 0 && connections++ % nth === 0) return void client.resetAndDestroy()
     const upstream = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true })
     for (const socket of [client, upstream]) {
@@ -96,6 +99,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   })
   return {
     port,
+    accepted: () => accepted,
     received: () => received,
     delay: (ms) => {
       delayMs = ms
