@@ -20,11 +20,15 @@ case $name in
   *) echo "no image $name" >&2 && exit 2 ;;
 esac
 made=$cache/test-images/$name-$(sha256sum <"$0" | cut -c 1-16).tar
+mkdir -p "$cache/test-images"
+# Whoever asks for it at the same time, for another host, waits here and has it then.
+exec 9>"$cache/test-images/lock"
+flock 9
 [ ! -e "$made" ] || { echo "$made" && exit 0; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$cache/test-images" "$work/oci/blobs/sha256" "$work/top"
+mkdir -p "$work/oci/blobs/sha256" "$work/top"
 
 # A small Debian with what the image of agnhost has besides agnhost, and python3.
 tools() {
