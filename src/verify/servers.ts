@@ -19,9 +19,9 @@ export interface NodeServers {
   readonly trouble?: Fault
 }
 
-const startMs = 10_000
-/** Longer than any run takes; the servers end sooner, when the channel does. */
-const lifeSeconds = 90
+const startMs = 30_000
+/** Longer than any run takes, on a busy machine too; the servers end sooner, when the channel does. */
+const lifeSeconds = 600
 
 /** A node as it was before its probe pods came, or why it could not be asked. */
 export type NodeBefore = { readonly forwards: boolean } | { readonly trouble: Fault }
