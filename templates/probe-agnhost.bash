@@ -28,7 +28,7 @@ why() {
 # Prints NAME SEEN, or the reason on stderr.
 tcp() { # IP PORT SECONDS
   local said
-  if said=$(curl -sS --noproxy '*' -m "$3" -w '\n' "http://$1:$2/hostname" "http://$1:$2/clientip" 2>&1) && [[ $said == *$'\n'* ]]; then
+  if said=$(curl -sS --fail-early --noproxy '*' -m "$3" -w '\n' "http://$1:$2/hostname" "http://$1:$2/clientip" 2>&1) && [[ $said == *$'\n'* ]]; then
     echo "${said%%$'\n'*} $(address "${said#*$'\n'}")"
   else
     why "$said" >&2

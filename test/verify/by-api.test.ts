@@ -1,5 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import type { KubeApi, KubePod } from '../../src/model/kube.ts'
 import { exits, Failure } from '../../src/model/trouble.ts'
@@ -234,5 +237,25 @@ describe('the programs of the probe pods', () => {
     const { stdout, status } = spawnSync('shellcheck', ['-s', shell, `templates/${name}`], { encoding: 'utf8' })
     expect(stdout).toBe('')
     expect(status).toBe(0)
+  })
+
+  it('where a server answers only the second of two questions, the probe of agnhost has failed', async () => {
+    const answers: Record<string, string> = { '/clientip': '127.0.0.1:4711' }
+    const server = createServer(({ url = '', socket }, response) => {
+      const said = answers[url]
+      if (said === undefined) socket.destroy()
+      else response.end(said)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const said = async () => {
+      const client = spawn('bash', ['templates/probe-agnhost.bash', '20'], { stdio: ['pipe', 'pipe', 'inherit'] })
+      client.stdin.end(`1 tcp 127.0.0.1 ${port}\n`)
+      return (await text(client.stdout)).split('\n')[0]?.replace(/^r 1 (\w+) \d+ /, '$1 ')
+    }
+    expect(await said()).toBe('fail closed')
+    answers['/hostname'] = 'one'
+    expect(await said()).toBe('ok one 127.0.0.1')
+    server.close()
   })
 })
