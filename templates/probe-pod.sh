@@ -2,7 +2,9 @@
 # What a probe pod of `k8snet verify --kubeconfig` runs, with what its image has: the tools of agnhost, python3 or perl.
 #
 #   server PORT              answers at PORT by TCP and UDP
-#   client SECONDS SECONDS   makes the probes that the lists have for its node, and those that failed once more, with more time
+#   client SECONDS SECONDS [PORT]
+#                            makes the probes that the lists have for its node, and those that failed once more, with more time;
+#                            not before the server of its own pod answers at PORT, which on a busy node may come late
 #
 # K8SNET_NODE and K8SNET_POD say where it runs and what its name is. It prints `net NETNS`, the results of probe.py, and `done`;
 # or `error ...`. It never ends by itself, so that nobody starts it again.
@@ -53,6 +55,11 @@ printf '%s\n' "$first"
 failed=" $(printf '%s\n' "$first" | sed -n 's/^r \([0-9]*\) fail .*/\1/p' | tr '\n' ' ')"
 if [ "$failed" != " " ]; then
   sleep 1
+  left=8
+  until [ -z "${4-}" ] || [ $left -eq 0 ] || printf '0 tcp 127.0.0.1 %s\n' "$4" | probe client 1 | grep -q '^r 0 ok '; do
+    left=$((left - 1))
+    sleep 1
+  done
   printf '%s\n' "$own" | while read -r id line; do
     case $failed in *" ${id%%/*} "*) echo "$id $line" ;; esac
   done | probe client "$3"

@@ -1,8 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { KubeApi, KubePod } from '../../src/model/kube.ts'
 import { exits, Failure } from '../../src/model/trouble.ts'
@@ -12,6 +15,7 @@ import { listsOf, resultsOf } from '../../src/verify/by-api/lists.ts'
 import { daemonSet, frame, listMaps, type PodPrograms, programNames } from '../../src/verify/by-api/manifests.ts'
 import { makeFrame, removeAll, startPods } from '../../src/verify/by-api/pods.ts'
 import type { Case } from '../../src/verify/case.ts'
+import { freePort } from '../helpers/ports.ts'
 
 const program = (name: string) => readFileSync(`templates/${name}`, 'utf8')
 const programs = Object.fromEntries(programNames.map((name) => [name, program(name)])) as PodPrograms
@@ -257,5 +261,30 @@ describe('the programs of the probe pods', () => {
     answers['/hostname'] = 'one'
     expect(await said()).toBe('ok one 127.0.0.1')
     server.close()
+  })
+
+  it('a probe that failed is made once more when the server of its own pod is there, which may come late', async () => {
+    const port = await freePort()
+    const dir = mkdtempSync(join(tmpdir(), 'k8snet-probe-pod-'))
+    writeFileSync(join(dir, 'list-0'), `n1 1 tcp 127.0.0.1 ${port}\nn2 2 tcp 127.0.0.1 1\n`)
+    const script = program('probe-pod.sh').replace('/k8snet/programs', 'templates').replace('/k8snet/lists', dir)
+    const pod = (...args: string[]) =>
+      spawn('sh', ['-c', script, 'sh', ...args], {
+        env: { ...process.env, K8SNET_NODE: 'n1', K8SNET_POD: 'a-n1' },
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true,
+      })
+    const client = pod('client', '1', '2', String(port))
+    let server: Promise<ReturnType<typeof pod>> | undefined
+    let said = ''
+    for await (const chunk of client.stdout) {
+      said += chunk
+      if (/^r 1 fail /m.test(said)) server ??= setTimeout(2500).then(() => pod('server', String(port)))
+      if (/^done$/m.test(said)) break
+    }
+    for (const it of [client, await server]) if (it?.pid) process.kill(-it.pid)
+    rmSync(dir, { recursive: true })
+    const lines = said.split('\n').map((line) => line.replace(/^(r \d+ \w+) \d+ /, '$1 '))
+    expect(lines.slice(1)).toEqual(['r 1 fail refused', 'end 1', 'r 1 ok a-n1 127.0.0.1', 'end 1', 'done', ''])
   })
 })

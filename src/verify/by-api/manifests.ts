@@ -70,7 +70,11 @@ function configMap(name: string, data: Readonly<Record<string, string>>): object
 export function daemonSet(kind: Kind, image: string, lists: readonly string[]): object {
   const server = ['server', String(probePort)]
   const client = ['client', ...tries]
-  const containers = { a: { one: server, two: client }, b: { one: server }, host: { one: client } }[kind]
+  const containers = {
+    a: { one: server, two: [...client, String(probePort)] },
+    b: { one: server },
+    host: { one: client },
+  }[kind]
   const selector = { probe: kind }
   return {
     apiVersion: 'apps/v1',
