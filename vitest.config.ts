@@ -12,10 +12,11 @@ const cluster = ['test/cluster/**/*.test.ts']
 const faults = ['test/faults/**/*.test.ts']
 const soak = ['test/soak/**/*.test.ts']
 const minutes = 60_000
-/** Of thousands that race with real processes on a busy machine one may lose; test/failures.ts says which, and how. */
-const secondTry = { retry: 1 }
-/** How long a test may take is only to end one that hangs. */
-const patience = { testTimeout: 5 * minutes, hookTimeout: 5 * minutes, ...secondTry }
+/**
+ * How long a test may take is only to end one that hangs. Of thousands that race with real processes on a busy machine one may
+ * lose; test/failures.ts says which, and how.
+ */
+const patience = { testTimeout: 5 * minutes, hookTimeout: 5 * minutes, retry: 1 }
 /** One lab, one test after another. */
 const onLab = { testTimeout: 45 * minutes, hookTimeout: 45 * minutes, fileParallelism: false }
 

@@ -36,7 +36,7 @@ export function endpointGone(
   })
   let timer = waiting.size > 0 ? setTimeout(() => go(false), firstMs) : undefined
   if (!timer) go(false)
-  let some = false
+  let underWay = false
   const done = all.then(async (some) => {
     clearTimeout(timer)
     if (!some || signal?.aborted) return
@@ -51,8 +51,8 @@ export function endpointGone(
     started: (id) => {
       waiting.delete(id)
       if (waiting.size === 0) return go(true)
-      if (some) return
-      some = true
+      if (underWay) return
+      underWay = true
       clearTimeout(timer)
       timer = setTimeout(() => go(true), waitMs)
     },

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { addLine, dropLines, editCluster, editJson, nodeOf, type OpenDump, partOf, replace } from '../dump/healthy.ts'
+import {
+  addLine,
+  addNft,
+  dropLines,
+  editCluster,
+  inMangle,
+  nodeOf,
+  type OpenDump,
+  partOf,
+  replace,
+} from '../dump/healthy.ts'
 import { editChain, first, type Mode, policies } from '../dump/policies.ts'
 import { foundIn } from './findings.ts'
 import { type Case, eachIsNamed } from './in-modes.ts'
@@ -162,7 +172,7 @@ const cases: Case[] = [
   {
     fault: 'a firewall drops what comes for the port',
     mode: 'iptables',
-    edit: (dump) => inMangle(dump, '-p tcp -m tcp --dport 18000:18999 -j DROP'),
+    edit: (dump) => inMangle(dump, 'w1', '-p tcp -m tcp --dport 18000:18999 -j DROP'),
     code: 'HOSTPORT_BLOCKED',
     where: 'w1',
     says: 'w1 drops what comes from outside for the hostPort tcp 18080 of fixture/web-w6xnp',
@@ -187,30 +197,16 @@ const cases: Case[] = [
   {
     fault: 'a firewall of nftables drops what comes for the port',
     mode: 'nftables',
-    edit: (dump) => dropInNft(dump, 18080),
+    edit: (dump) => {
+      const match = { op: '==', left: { payload: { protocol: 'tcp', field: 'dport' } }, right: 18080 }
+      addNft(dump, 'w1', 'prerouting', -300, 'accept', [{ match }, { drop: null }])
+    },
     code: 'HOSTPORT_BLOCKED',
     where: 'w1',
     says: 'a rule of inet fw prerouting does',
     shows: 'tcp dport 18080 drop',
   },
 ]
-
-/** A rule of iptables that sees packets as they arrive. */
-function inMangle(dump: OpenDump, rule: string): void {
-  const chain = '*mangle\n:PREROUTING ACCEPT [0:0]\n'
-  replace(dump, 'w1', saved, chain, `${chain}[0:0] -A PREROUTING ${rule}\n`)
-}
-
-/** A firewall of its own that drops a port of TCP as packets arrive, as nft -j lists it. */
-function dropInNft(dump: OpenDump, port: number): void {
-  editJson(dump, 'w1', 'nft', ({ nftables }) => {
-    const at = { family: 'inet', table: 'fw' }
-    const chain = { ...at, name: 'prerouting', handle: 901, type: 'filter', hook: 'prerouting', prio: -300 }
-    const match = { op: '==', left: { payload: { protocol: 'tcp', field: 'dport' } }, right: port }
-    nftables.push({ table: { family: 'inet', name: 'fw', handle: 900 } }, { chain: { ...chain, policy: 'accept' } })
-    nftables.push({ rule: { ...at, chain: 'prerouting', handle: 902, expr: [{ match }, { drop: null }] } })
-  })
-}
 
 function withoutHostPorts(dump: OpenDump, where: (node: string) => boolean): void {
   editCluster(dump, ({ pods }) => {
@@ -258,12 +254,12 @@ const well: { name: string; mode: Mode; edit: (dump: OpenDump) => void }[] = [
   {
     name: 'a firewall drops the port of a hostPort that only the node itself reaches',
     mode: 'iptables',
-    edit: (dump) => inMangle(dump, '-p tcp -m tcp --dport 18081 -j DROP'),
+    edit: (dump) => inMangle(dump, 'w1', '-p tcp -m tcp --dport 18081 -j DROP'),
   },
   {
     name: 'a firewall drops the port where one host sends to it',
     mode: 'iptables',
-    edit: (dump) => inMangle(dump, '-s 198.51.100.7/32 -p tcp -m tcp --dport 18080 -j DROP'),
+    edit: (dump) => inMangle(dump, 'w1', '-s 198.51.100.7/32 -p tcp -m tcp --dport 18080 -j DROP'),
   },
   {
     name: 'a program listens at a hostPort, which has its rules',

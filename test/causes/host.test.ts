@@ -4,6 +4,7 @@ import { pictureOf } from '../../src/dump/picture.ts'
 import type { ClusterDump } from '../../src/model/dump.ts'
 import {
   addLine,
+  addNft,
   broken,
   dropLines,
   editCluster,
@@ -404,19 +405,6 @@ COMMIT
 `
 
 const ctState = (states: string[]) => ({ op: 'in', left: { ct: { key: 'state' } }, right: states })
-
-/** A table `inet fw` with one base chain, as nft -j lists it. */
-function addNft(dump: OpenDump, node: string, hook: string, prio: number, policy: string, ...rules: unknown[][]): void {
-  // biome-ignore lint/suspicious/noExplicitAny: it is whatever nft printed
-  editJson(dump, node, 'nft', ({ nftables }: any) => {
-    const at = { family: 'inet', table: 'fw' }
-    nftables.push({ table: { family: 'inet', name: 'fw', handle: 900 } })
-    nftables.push({ chain: { ...at, name: hook, handle: 901, type: 'filter', hook, prio, policy } })
-    rules.forEach((expr, i) => {
-      nftables.push({ rule: { ...at, chain: hook, handle: 902 + i, expr } })
-    })
-  })
-}
 
 describe('what is wrong with a host is named', () => {
   eachComesAlone(cases)

@@ -112,3 +112,29 @@ function put(dump: OpenDump, node: string, part: string, _old: string, text: str
   if (text === before) throw new Error(`the edit changed nothing of ${part} of ${node}`)
   nodeOf(dump, node).parts[part] = text
 }
+
+/** A table `inet fw` with one base chain, as nft -j lists it. */
+export function addNft(
+  dump: OpenDump,
+  node: string,
+  hook: string,
+  prio: number,
+  policy: string,
+  ...rules: unknown[][]
+): void {
+  // biome-ignore lint/suspicious/noExplicitAny: it is whatever nft printed
+  editJson(dump, node, 'nft', ({ nftables }: any) => {
+    const at = { family: 'inet', table: 'fw' }
+    nftables.push({ table: { family: 'inet', name: 'fw', handle: 900 } })
+    nftables.push({ chain: { ...at, name: hook, handle: 901, type: 'filter', hook, prio, policy } })
+    rules.forEach((expr, i) => {
+      nftables.push({ rule: { ...at, chain: hook, handle: 902 + i, expr } })
+    })
+  })
+}
+
+/** Puts a rule of iptables before all that sees packets as they arrive. */
+export function inMangle(dump: OpenDump, node: string, rule: string): void {
+  const chain = '*mangle\n:PREROUTING ACCEPT [0:0]\n'
+  replace(dump, node, 'iptables-save', chain, `${chain}[0:0] -A PREROUTING ${rule}\n`)
+}

@@ -4,7 +4,7 @@ import type { Trace } from '../../src/model/trace.ts'
 import { Failure } from '../../src/model/trouble.ts'
 import { trace } from '../../src/trace/trace.ts'
 import { traceText } from '../../src/view/trace.ts'
-import { broken, healthy, type OpenDump } from '../dump/healthy.ts'
+import { broken, healthy, inMangle, type OpenDump } from '../dump/healthy.ts'
 import { policies } from '../dump/policies.ts'
 
 const whole = () => broken((dump) => void dump.nodes.reverse())
@@ -240,8 +240,7 @@ describe('the way through a broken cluster', () => {
     ['a hostPort', 18080, 'HOSTPORT_BLOCKED'],
   ])('a firewall before the rules of %s', (_, port, code) => {
     const dump = policies('iptables')
-    const chain = '*mangle\n:PREROUTING ACCEPT [0:0]\n'
-    replaced('w1', 'iptables-save', chain, `${chain}[0:0] -A PREROUTING -p tcp -m tcp --dport ${port} -j DROP\n`)(dump)
+    inMangle(dump, 'w1', `-p tcp -m tcp --dport ${port} -j DROP`)
     expect(end(trace(pictureOf(dump), 'cp1', `node/w1:${port}`))).toBe(`w1 PREROUTING ${code}`)
   })
 

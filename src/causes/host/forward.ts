@@ -15,7 +15,7 @@ import {
   type Ways,
   waysOf,
 } from './tools.ts'
-import { type Block, blockAt, mayBlock, type Place } from './walk.ts'
+import { type Block, blockOnWay, mayBlock, type Place } from './walk.ts'
 
 export const forwardDrop: Cause = {
   code: 'FORWARD_DROP',
@@ -131,7 +131,7 @@ function narrowed(picture: Picture, node: NodeView, general: readonly Way[]): Wa
 
 function blockOf({ netfilter }: NodeView, packet: Passing): Block | null {
   const { oif: _, ...before } = packet
-  return blockAt(netfilter, 'prerouting', { ...before, oif: '' }) ?? blockAt(netfilter, 'forward', packet)
+  return blockOnWay(netfilter, { ...before, oif: '' }, packet)
 }
 
 function dropOf(node: string, block: Block, ways: readonly Way[]): Drop {
@@ -219,5 +219,5 @@ function nodePortBlock(
   const types = { saddr: 'unicast', daddr: 'local' }
   const arriving = { ...packet, daddr: ip, dport: nodePort, oif: '', ctstate: ['new'], mark: 0, types }
   const going = { ...packet, daddr: pods, dport: 40123, oif: bridge, ctstate: ['new', 'dnat'], mark: 0x4000 }
-  return blockAt(netfilter, 'prerouting', arriving) ?? blockAt(netfilter, 'forward', going)
+  return blockOnWay(netfilter, arriving, going)
 }

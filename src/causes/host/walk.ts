@@ -139,6 +139,10 @@ export function blockAt(netfilter: Netfilter, hook: Hook, packet: Passing): Bloc
   return null
 }
 
+/** What surely drops a packet that goes through a host: as it arrives, or on its way on. */
+export const blockOnWay = (netfilter: Netfilter, arriving: Passing, going: Passing): Block | null =>
+  blockAt(netfilter, 'prerouting', arriving) ?? blockAt(netfilter, 'forward', going)
+
 /** Could one of the base chains drop the packet, as far as can be said? False is certain. */
 export function mayBlock(netfilter: Netfilter, hook: Hook, packet: Passing): boolean {
   return chainsAt(netfilter, hook).some((chain) => {

@@ -3,7 +3,7 @@ import type { ApiPod, Picture } from '../../model/dump.ts'
 import { every, holds, type Passing } from '../../model/passing.ts'
 import { isProxys } from '../host/leftovers.ts'
 import { isV4, once, spotsOf, waysOf } from '../host/tools.ts'
-import { blockAt, type Place, translates, walk } from '../host/walk.ts'
+import { blockOnWay, type Place, translates, walk } from '../host/walk.ts'
 import { type Seen, seenOf } from './ground.ts'
 import { podsOn } from './running.ts'
 
@@ -119,6 +119,5 @@ function blockedBy(
   const ways = waysOf(picture, view)
   if (!ways?.known) return undefined
   const going = { ...arriving, ...pod, oif: ways.bridge, ctstate: ['new', 'dnat'], types: { saddr: 'unicast' } }
-  const block = blockAt(view.netfilter, 'prerouting', arriving) ?? blockAt(view.netfilter, 'forward', going)
-  return block?.walk.by
+  return blockOnWay(view.netfilter, arriving, going)?.walk.by
 }
